@@ -1,0 +1,10 @@
+//! Capacity and latency of LLM serving systems, answered twice from one scenario: by fluid and queueing theory, and by an
+//! exact event engine.
+//!
+//! The way of a question is one line through the modules: [`scenario`] → `cost`, `schedule` → `fluid` or `des` →
+//! `answer` → `study` → `report`. A module uses only those before it.
+
+pub mod answer;
+pub mod cost;
+pub mod scenario;
+pub mod schedule;

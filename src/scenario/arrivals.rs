@@ -1,0 +1,61 @@
+//! When requests arrive: renewal processes named by their interarrival law.
+
+use rand::Rng;
+use rand_distr::{Distribution, Exp1, Gamma};
+use serde::{Deserialize, Serialize};
+
+use super::error::{ScenarioError, require_positive};
+
+/// The law of the times between arrivals, at a rate that the workload gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "law", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ArrivalLaw {
+    /// Exponential interarrival times (cv 1).
+    Poisson {},
+    /// Equal interarrival times (cv 0); the first arrival comes after one of them.
+    Deterministic {},
+    /// Gamma interarrival times with the given coefficient of variation.
+    Gamma {
+        /// Coefficient of variation of one interarrival time.
+        cv: f64,
+    },
+}
+
+impl Default for ArrivalLaw {
+    fn default() -> Self {
+        Self::Poisson {}
+    }
+}
+
+impl ArrivalLaw {
+    /// Squared coefficient of variation of the interarrival time; for a renewal process also the limit of the index
+    /// of dispersion of counts.
+    pub fn squared_cv(&self) -> f64 {
+        match self {
+            Self::Poisson {} => 1.0,
+            Self::Deterministic {} => 0.0,
+            Self::Gamma { cv } => cv * cv,
+        }
+    }
+
+    /// One interarrival time in units of its mean.
+    pub fn sample(&self, rng: &mut impl Rng) -> f64 {
+        match self {
+            Self::Poisson {} => Exp1.sample(rng),
+            Self::Deterministic {} => 1.0,
+            Self::Gamma { cv } => {
+                let shape = 1.0 / (cv * cv);
+                Gamma::new(shape, 1.0 / shape).map_or(1.0, |law| law.sample(rng))
+            }
+        }
+    }
+
+    /// # Errors
+    /// A coefficient of variation that is not positive.
+    pub fn validate(&self) -> Result<(), ScenarioError> {
+        match self {
+            Self::Gamma { cv } => require_positive("cv", *cv),
+            Self::Poisson {} | Self::Deterministic {} => Ok(()),
+        }
+    }
+}

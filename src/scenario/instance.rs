@@ -1,0 +1,60 @@
+//! The limits of one serving instance.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{ScenarioError, require_at_least_one};
+
+/// What one instance can hold and how much it does per iteration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instance {
+    /// K: most sequences resident at once.
+    pub max_sequences: u64,
+    /// B: most tokens processed in one iteration; absent means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_batch_tokens: Option<u64>,
+    /// M: KV memory in tokens; absent means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_tokens: Option<u64>,
+    /// KV memory is handed out in blocks of this many tokens; 1 counts single tokens.
+    #[serde(default = "one")]
+    pub block_tokens: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Instance {
+    /// # Errors
+    /// A limit of zero, a batch that cannot hold one token per sequence, or memory below one block.
+    pub fn validate(&self) -> Result<(), ScenarioError> {
+        require_at_least_one("max_sequences", self.max_sequences)?;
+        require_at_least_one("block_tokens", self.block_tokens)?;
+        if let Some(budget) = self.max_batch_tokens
+            && budget < self.max_sequences
+        {
+            return Err(ScenarioError::at(
+                "max_batch_tokens",
+                format!("is `{budget}`, below max_sequences `{}`", self.max_sequences),
+                "give at least one token of budget per sequence, as vLLM requires",
+            ));
+        }
+        for (key, value) in [("max_sequences", self.max_sequences), ("block_tokens", self.block_tokens)] {
+            if value > 1 << 24 {
+                return Err(ScenarioError::at(key, format!("is `{value}`"), "keep it at most 16777216"));
+            }
+        }
+        match self.kv_tokens {
+            Some(tokens) if tokens < self.block_tokens => Err(ScenarioError::at(
+                "kv_tokens",
+                format!("is `{tokens}`, below one block of `{}` tokens", self.block_tokens),
+                "give at least one block, or leave the key out for unlimited memory",
+            )),
+            Some(tokens) if tokens > 1 << 40 => {
+                Err(ScenarioError::at("kv_tokens", format!("is `{tokens}`"), "keep it at most 2^40 tokens"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

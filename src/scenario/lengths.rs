@@ -1,0 +1,307 @@
+//! How many tokens a prompt or an output has: laws on the whole numbers from 1.
+
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use statrs::function::erf::erfc;
+
+use super::error::{ScenarioError, require_at_least_one, require_positive};
+
+/// Tail mass below which the table of an unbounded law ends.
+const TABLE_TAIL: f64 = 1e-15;
+/// Longest table that is made; longer laws are refused by `validate`.
+const MAX_LENGTH: u64 = 10_000_000;
+
+/// A length law. Every sample is a whole number of tokens, at least 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "law", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LengthLaw {
+    /// Always `tokens`.
+    Constant {
+        /// The length.
+        tokens: u64,
+    },
+    /// Every whole number from `min` to `max` equally likely.
+    Uniform {
+        /// Shortest length.
+        min: u64,
+        /// Longest length.
+        max: u64,
+    },
+    /// P(X = k) = p (1 − p)^(k−1), k ≥ 1, p = 1/mean.
+    Geometric {
+        /// Mean length.
+        mean: f64,
+    },
+    /// A lognormal variable rounded to a whole number, then clamped to 1..=max. `mean` and `cv` are those of the
+    /// variable before rounding and clamping.
+    Lognormal {
+        /// Mean before rounding and clamping.
+        mean: f64,
+        /// Coefficient of variation before rounding and clamping.
+        cv: f64,
+        /// Longest length the server allows; longer draws stop there.
+        max: u64,
+    },
+    /// One of several laws, drawn by weight.
+    Mixture {
+        /// The parts with their weights.
+        parts: Vec<MixturePart>,
+    },
+    /// One of the listed values, each equally likely.
+    Empirical {
+        /// Observed lengths.
+        values: Vec<u64>,
+    },
+}
+
+/// One part of a mixture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixturePart {
+    /// Relative weight, any positive number.
+    pub weight: f64,
+    /// The law of this part.
+    pub law: LengthLaw,
+}
+
+impl LengthLaw {
+    /// Draws one length.
+    pub fn sample(&self, rng: &mut impl Rng) -> u64 {
+        match self {
+            Self::Constant { tokens } => *tokens,
+            Self::Uniform { min, max } => rng.random_range(*min..=*max),
+            Self::Geometric { mean } => sample_geometric(*mean, rng),
+            Self::Lognormal { mean, cv, max } => {
+                let (mu, sigma) = lognormal_parameters(*mean, *cv);
+                let normal: f64 = StandardNormal.sample(rng);
+                ((mu + sigma * normal).exp().round() as u64).clamp(1, *max)
+            }
+            Self::Mixture { parts } => {
+                let mut rest = rng.random::<f64>() * parts.iter().map(|part| part.weight).sum::<f64>();
+                for part in parts {
+                    rest -= part.weight;
+                    if rest < 0.0 {
+                        return part.law.sample(rng);
+                    }
+                }
+                parts[parts.len() - 1].law.sample(rng)
+            }
+            Self::Empirical { values } => values[rng.random_range(0..values.len())],
+        }
+    }
+
+    /// The probability of every length: entry `k` is P(X = k), entry 0 is 0. Unbounded laws end where less than
+    /// 1e-15 remains; the last entry holds the rest.
+    pub fn table(&self) -> Vec<f64> {
+        match self {
+            Self::Constant { tokens } => point_masses(&[(*tokens, 1.0)]),
+            Self::Uniform { min, max } => {
+                let mass = 1.0 / (max - min + 1) as f64;
+                (0..=*max).map(|k| if k >= *min { mass } else { 0.0 }).collect()
+            }
+            Self::Geometric { mean } => geometric_table(*mean),
+            Self::Lognormal { mean, cv, max } => lognormal_table(*mean, *cv, *max),
+            Self::Mixture { parts } => mixture_table(parts),
+            Self::Empirical { values } => {
+                let mass = 1.0 / values.len() as f64;
+                point_masses(&values.iter().map(|&value| (value, mass)).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// The longest length that can be drawn; none for an unbounded law.
+    pub fn longest(&self) -> Option<u64> {
+        match self {
+            Self::Constant { tokens } => Some(*tokens),
+            Self::Uniform { max, .. } | Self::Lognormal { max, .. } => Some(*max),
+            Self::Geometric { mean } => (*mean == 1.0).then_some(1),
+            Self::Mixture { parts } => {
+                parts.iter().map(|part| part.law.longest()).try_fold(0, |longest, x| Some(longest.max(x?)))
+            }
+            Self::Empirical { values } => values.iter().max().copied(),
+        }
+    }
+
+    /// # Errors
+    /// Parameters outside the law's domain; the key is relative to the law.
+    pub fn validate(&self) -> Result<(), ScenarioError> {
+        match self {
+            Self::Constant { tokens } => require_at_least_one("tokens", *tokens),
+            Self::Uniform { min, max } => {
+                require_at_least_one("min", *min)?;
+                if max < min {
+                    return Err(ScenarioError::at("max", format!("is `{max}`, below min `{min}`"), "give max ≥ min"));
+                }
+                Ok(())
+            }
+            Self::Geometric { mean } => {
+                if mean.is_finite() && *mean >= 1.0 && *mean <= MAX_LENGTH as f64 / 40.0 {
+                    return Ok(());
+                }
+                Err(ScenarioError::at("mean", format!("must be from 1 to 250000, got `{mean}`"), "lengths start at 1"))
+            }
+            Self::Lognormal { mean, cv, max } => {
+                require_positive("mean", *mean)?;
+                require_positive("cv", *cv)?;
+                require_at_least_one("max", *max)
+            }
+            Self::Mixture { parts } => validate_mixture(parts),
+            Self::Empirical { values } => {
+                if values.is_empty() {
+                    return Err(ScenarioError::at("values", "is empty", "give at least one length"));
+                }
+                values.iter().try_for_each(|&value| require_at_least_one("values", value))
+            }
+        }?;
+        match self.longest() {
+            Some(longest) if longest > MAX_LENGTH => Err(ScenarioError::at(
+                "",
+                format!("allows `{longest}` tokens"),
+                format!("keep lengths at most {MAX_LENGTH}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn validate_mixture(parts: &[MixturePart]) -> Result<(), ScenarioError> {
+    if parts.is_empty() {
+        return Err(ScenarioError::at("parts", "is empty", "give at least one part"));
+    }
+    for (index, part) in parts.iter().enumerate() {
+        let place = format!("parts[{index}]");
+        require_positive("weight", part.weight).map_err(|error| error.under(&place))?;
+        part.law.validate().map_err(|error| error.under("law").under(&place))?;
+    }
+    Ok(())
+}
+
+/// Inversion, ⌈ln U / ln(1 − p)⌉: ten times cheaper than `rand_distr::Geometric`.
+fn sample_geometric(mean: f64, rng: &mut impl Rng) -> u64 {
+    if mean <= 1.0 {
+        return 1;
+    }
+    let uniform = 1.0 - rng.random::<f64>();
+    1 + (uniform.ln() / (-1.0 / mean).ln_1p()) as u64
+}
+
+fn lognormal_parameters(mean: f64, cv: f64) -> (f64, f64) {
+    let variance = (cv * cv).ln_1p();
+    (mean.ln() - variance / 2.0, variance.sqrt())
+}
+
+fn point_masses(masses: &[(u64, f64)]) -> Vec<f64> {
+    let longest = masses.iter().map(|&(value, _)| value).max().unwrap_or(0);
+    let mut table = vec![0.0; longest as usize + 1];
+    for &(value, mass) in masses {
+        table[value as usize] += mass;
+    }
+    table
+}
+
+fn geometric_table(mean: f64) -> Vec<f64> {
+    let stop = 1.0 / mean;
+    let mut table = vec![0.0];
+    let mut left = 1.0;
+    while left > TABLE_TAIL {
+        table.push(left * stop);
+        left *= 1.0 - stop;
+    }
+    if let Some(last) = table.last_mut() {
+        *last += left;
+    }
+    table
+}
+
+fn lognormal_table(mean: f64, cv: f64, max: u64) -> Vec<f64> {
+    let (mu, sigma) = lognormal_parameters(mean, cv);
+    let survival = |k: u64| 0.5 * erfc(((k as f64 + 0.5).ln() - mu) / (sigma * std::f64::consts::SQRT_2));
+    let mut table = Vec::with_capacity(max as usize + 1);
+    table.push(0.0);
+    let mut above = 1.0;
+    for k in 1..max {
+        let next = survival(k);
+        table.push(above - next);
+        above = next;
+        if above < TABLE_TAIL {
+            break;
+        }
+    }
+    if table.len() as u64 <= max {
+        table.push(above);
+    }
+    table
+}
+
+fn mixture_table(parts: &[MixturePart]) -> Vec<f64> {
+    let total: f64 = parts.iter().map(|part| part.weight).sum();
+    let mut table = Vec::new();
+    for part in parts {
+        let of_part = part.law.table();
+        if of_part.len() > table.len() {
+            table.resize(of_part.len(), 0.0);
+        }
+        for (sum, mass) in table.iter_mut().zip(&of_part) {
+            *sum += mass * part.weight / total;
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_relative_eq;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn mean(table: &[f64]) -> f64 {
+        table.iter().enumerate().map(|(k, mass)| k as f64 * mass).sum()
+    }
+
+    fn laws() -> Vec<LengthLaw> {
+        vec![
+            LengthLaw::Constant { tokens: 7 },
+            LengthLaw::Uniform { min: 3, max: 9 },
+            LengthLaw::Geometric { mean: 50.0 },
+            LengthLaw::Lognormal { mean: 200.0, cv: 1.5, max: 1000 },
+            LengthLaw::Mixture {
+                parts: vec![
+                    MixturePart { weight: 3.0, law: LengthLaw::Constant { tokens: 64 } },
+                    MixturePart { weight: 1.0, law: LengthLaw::Uniform { min: 1, max: 9 } },
+                ],
+            },
+            LengthLaw::Empirical { values: vec![1, 1, 5] },
+        ]
+    }
+
+    #[test]
+    fn tables_sum_to_one_and_have_no_mass_at_zero() {
+        for law in laws() {
+            law.validate().unwrap();
+            let table = law.table();
+            assert_relative_eq!(table.iter().sum::<f64>(), 1.0, epsilon = 1e-12);
+            assert_eq!(table[0], 0.0);
+        }
+    }
+
+    #[test]
+    fn samples_follow_the_table() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for law in laws() {
+            let table = law.table();
+            let draws = 200_000;
+            let total: u64 = (0..draws).map(|_| law.sample(&mut rng)).sum();
+            let second: f64 = table.iter().enumerate().map(|(k, mass)| (k * k) as f64 * mass).sum();
+            let deviation = (second - mean(&table).powi(2)).max(0.0).sqrt() / f64::from(draws).sqrt();
+            // 4.5 standard errors: one false alarm in 150 000 per law.
+            assert!((total as f64 / f64::from(draws) - mean(&table)).abs() <= 4.5 * deviation + 1e-12, "{law:?}");
+        }
+    }
+
+    #[test]
+    fn geometric_mean_is_the_given_one() {
+        assert_relative_eq!(mean(&LengthLaw::Geometric { mean: 211.0 }.table()), 211.0, max_relative = 1e-10);
+    }
+}

@@ -1,0 +1,257 @@
+//! Moments of the joint law of (prompt, output), which is all that most laws of `fluid` need.
+
+use super::{LengthLaw, Scenario, Workload};
+
+/// Highest power of the prompt length kept.
+pub const PROMPT_POWERS: usize = 4;
+/// Highest power of the output length kept.
+pub const OUTPUT_POWERS: usize = 4;
+
+/// E[sⁱ oʲ] of the requests that are served, that is, given s + o ≤ M, with the probability of the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moments {
+    raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
+    /// Share of requests rejected because their peak does not fit.
+    pub rejected: f64,
+    /// P(o > u) for u = 0, 1, …, of the served requests.
+    pub output_survival: Vec<f64>,
+}
+
+impl Moments {
+    /// The moments of a validated scenario's requests, all classes together.
+    pub fn of(scenario: &Scenario) -> Self {
+        let limit = usable_memory(scenario).unwrap_or(u64::MAX);
+        Self::of_workload(&scenario.workload, limit)
+    }
+
+    /// The moments of the requests with s + o ≤ `limit`.
+    pub fn of_workload(workload: &Workload, limit: u64) -> Self {
+        let mut sums = Sums::default();
+        if let Some(source) = &workload.trace {
+            let mass = 1.0 / source.requests.requests.len().max(1) as f64;
+            for request in &source.requests.requests {
+                sums.add_pair(request.prompt, request.output, mass, limit);
+            }
+        } else {
+            let total: f64 = workload.class.iter().map(|class| class.share).sum();
+            for class in &workload.class {
+                sums.add_independent(&class.prompt, &class.output, class.share / total, limit);
+            }
+        }
+        sums.finish()
+    }
+
+    /// E[sⁱ oʲ], i ≤ 4, j ≤ 4.
+    pub fn raw(&self, i: usize, j: usize) -> f64 {
+        self.raw[i][j]
+    }
+
+    /// E[s].
+    pub fn prompt_mean(&self) -> f64 {
+        self.raw[1][0]
+    }
+
+    /// E[o].
+    pub fn output_mean(&self) -> f64 {
+        self.raw[0][1]
+    }
+
+    /// E[w], w = s + o − 1 tokens that a request processes.
+    pub fn work_mean(&self) -> f64 {
+        self.raw[1][0] + self.raw[0][1] - 1.0
+    }
+
+    /// E[g], g = os + o(o+1)/2: KV tokens held, summed over the o iterations of a request with a whole prompt.
+    pub fn held_mean(&self) -> f64 {
+        self.raw[1][1] + (self.raw[0][2] + self.raw[0][1]) / 2.0
+    }
+
+    /// E[(s+o)], the mean peak.
+    pub fn peak_mean(&self) -> f64 {
+        self.raw[1][0] + self.raw[0][1]
+    }
+
+    /// E[(s+o)²].
+    pub fn peak_second(&self) -> f64 {
+        self.raw[2][0] + 2.0 * self.raw[1][1] + self.raw[0][2]
+    }
+
+    /// E[o(s+o)]: KV reserved, summed over a request's iterations, under reserve admission.
+    pub fn reserved_mean(&self) -> f64 {
+        self.raw[1][1] + self.raw[0][2]
+    }
+
+    /// E[Σ_{i=1..o} (s+i)²].
+    pub fn held_squares(&self) -> f64 {
+        let r = &self.raw;
+        r[2][1] + r[1][2] + r[1][1] + r[0][3] / 3.0 + r[0][2] / 2.0 + r[0][1] / 6.0
+    }
+}
+
+/// M rounded down to whole blocks; none when unlimited.
+pub fn usable_memory(scenario: &Scenario) -> Option<u64> {
+    let instance = &scenario.instance;
+    instance.kv_tokens.map(|tokens| tokens / instance.block_tokens * instance.block_tokens)
+}
+
+#[derive(Default)]
+struct Sums {
+    raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
+    served: f64,
+    output: Vec<f64>,
+}
+
+impl Sums {
+    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: u64) {
+        if prompt + output > limit {
+            return;
+        }
+        self.served += mass;
+        let mut by_prompt = mass;
+        for row in &mut self.raw {
+            let mut term = by_prompt;
+            for cell in row {
+                *cell += term;
+                term *= output as f64;
+            }
+            by_prompt *= prompt as f64;
+        }
+        self.add_output(output as usize, mass);
+    }
+
+    fn add_output(&mut self, output: usize, mass: f64) {
+        if self.output.len() <= output {
+            self.output.resize(output + 1, 0.0);
+        }
+        self.output[output] += mass;
+    }
+
+    /// Adds independent laws. Without a binding limit the moments factorise; with one, each prompt length meets the outputs
+    /// that fit beside it through cumulated moments.
+    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: u64) {
+        let prompts = prompt.table();
+        let outputs = output.table();
+        let longest = (prompts.len() + outputs.len()) as u64;
+        if longest.saturating_sub(2) <= limit {
+            self.add_product(&prompts, &outputs, share);
+        } else {
+            self.add_limited(&prompts, &outputs, share, limit);
+        }
+    }
+
+    fn add_product(&mut self, prompts: &[f64], outputs: &[f64], share: f64) {
+        let of_prompt = powers::<{ PROMPT_POWERS + 1 }>(prompts);
+        let of_output = powers::<{ OUTPUT_POWERS + 1 }>(outputs);
+        for (row, left) in self.raw.iter_mut().zip(of_prompt) {
+            for (cell, right) in row.iter_mut().zip(of_output) {
+                *cell += share * left * right;
+            }
+        }
+        self.served += share;
+        for (length, &mass) in outputs.iter().enumerate() {
+            self.add_output(length, share * mass);
+        }
+    }
+
+    fn add_limited(&mut self, prompts: &[f64], outputs: &[f64], share: f64, limit: u64) {
+        let mut cumulated = Vec::with_capacity(outputs.len());
+        let mut sum = [0.0; OUTPUT_POWERS + 1];
+        for (length, &mass) in outputs.iter().enumerate() {
+            let mut term = mass;
+            for cell in &mut sum {
+                *cell += term;
+                term *= length as f64;
+            }
+            cumulated.push(sum);
+        }
+        // fitting[o] collects the prompt mass whose longest fitting output is o.
+        let mut fitting = vec![0.0; outputs.len()];
+        for (length, &mass) in prompts.iter().enumerate() {
+            let room = limit.saturating_sub(length as u64).min(outputs.len() as u64 - 1) as usize;
+            if mass == 0.0 || room == 0 {
+                continue;
+            }
+            fitting[room] += mass;
+            let mut by_prompt = share * mass;
+            for row in &mut self.raw {
+                for (cell, part) in row.iter_mut().zip(cumulated[room]) {
+                    *cell += by_prompt * part;
+                }
+                by_prompt *= length as f64;
+            }
+            self.served += share * mass * cumulated[room][0];
+        }
+        let mut allowed = 0.0;
+        for length in (0..outputs.len()).rev() {
+            allowed += fitting[length];
+            self.add_output(length, share * outputs[length] * allowed);
+        }
+    }
+
+    fn finish(mut self) -> Moments {
+        let served = self.served.max(f64::MIN_POSITIVE);
+        self.raw.iter_mut().flatten().for_each(|cell| *cell /= served);
+        let mut above = 1.0;
+        let mut output_survival = Vec::with_capacity(self.output.len());
+        for mass in &self.output {
+            above -= mass / served;
+            output_survival.push(above.max(0.0));
+        }
+        output_survival.pop();
+        let rejected = if 1.0 - self.served < 1e-12 { 0.0 } else { 1.0 - self.served };
+        Moments { raw: self.raw, rejected, output_survival }
+    }
+}
+
+fn powers<const N: usize>(table: &[f64]) -> [f64; N] {
+    let mut sums = [0.0; N];
+    for (length, &mass) in table.iter().enumerate() {
+        let mut term = mass;
+        for sum in &mut sums {
+            *sum += term;
+            term *= length as f64;
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Class;
+    use approx::assert_relative_eq;
+
+    fn workload(prompt: LengthLaw, output: LengthLaw) -> Workload {
+        Workload {
+            rate_per_s: Some(1.0),
+            arrivals: Default::default(),
+            class: vec![Class { name: "a".into(), share: 1.0, prompt, output }],
+            trace: None,
+        }
+    }
+
+    /// The moments of Ex. 1 and Ex. 2 of the memory law's worked examples.
+    #[test]
+    fn worked_examples_of_the_memory_law() {
+        let first = workload(LengthLaw::Constant { tokens: 100 }, LengthLaw::Geometric { mean: 100.0 });
+        let moments = Moments::of_workload(&first, u64::MAX);
+        assert_relative_eq!(moments.held_mean(), 20000.0, max_relative = 1e-9);
+        assert_relative_eq!(moments.peak_second(), 49900.0, max_relative = 1e-9);
+        assert_relative_eq!(moments.reserved_mean(), 29900.0, max_relative = 1e-9);
+        let second = workload(LengthLaw::Geometric { mean: 100.0 }, LengthLaw::Uniform { min: 1, max: 199 });
+        let moments = Moments::of_workload(&second, u64::MAX);
+        assert_relative_eq!(moments.held_mean(), 16700.0, max_relative = 1e-9);
+        assert_relative_eq!(moments.held_squares(), 4.0e6, max_relative = 1e-6);
+    }
+
+    #[test]
+    fn a_limit_conditions_on_what_fits() {
+        let laws = workload(LengthLaw::Uniform { min: 1, max: 4 }, LengthLaw::Uniform { min: 1, max: 4 });
+        let moments = Moments::of_workload(&laws, 4);
+        // Six of sixteen pairs have s + o ≤ 4.
+        assert_relative_eq!(moments.rejected, 10.0 / 16.0, max_relative = 1e-12);
+        assert_relative_eq!(moments.prompt_mean(), (3.0 * 1.0 + 2.0 * 2.0 + 3.0) / 6.0, max_relative = 1e-12);
+        assert_relative_eq!(moments.output_survival[1], 0.5, max_relative = 1e-12);
+        assert_eq!(moments.output_survival.len(), 4);
+    }
+}

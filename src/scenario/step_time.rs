@@ -1,0 +1,98 @@
+//! The parameters of the iteration-time law. `cost` evaluates it.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{ScenarioError, require_at_least_one, require_non_negative};
+
+/// Mean time of one iteration over `b` tokens with `C` tokens of KV held at its end (context).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "law", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum StepTimeLaw {
+    /// base + per_token · b
+    Affine {
+        /// Seconds per iteration.
+        base_s: f64,
+        /// Seconds per token.
+        per_token_s: f64,
+    },
+    /// base + per_token · max(0, b − free)
+    Hinge {
+        /// Seconds per iteration.
+        base_s: f64,
+        /// Seconds per token above the free ones.
+        per_token_s: f64,
+        /// Tokens that cost nothing: below them the weights' transfer dominates.
+        free_tokens: u64,
+    },
+    /// base + per_stair · ⌈b / stair⌉
+    Staircase {
+        /// Seconds per iteration.
+        base_s: f64,
+        /// Seconds per started stair.
+        per_stair_s: f64,
+        /// Tokens per stair.
+        stair_tokens: u64,
+    },
+    /// base + per_token · b + per_context_token · C
+    AffineContext {
+        /// Seconds per iteration.
+        base_s: f64,
+        /// Seconds per token.
+        per_token_s: f64,
+        /// Seconds per KV token held at the end of the iteration.
+        per_context_token_s: f64,
+    },
+}
+
+/// Randomness around the mean iteration time. Draws are independent from one iteration to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepNoise {
+    /// Every iteration takes its mean time.
+    #[default]
+    None,
+    /// The whole iteration is exponential: M/M/1 when one request is one iteration.
+    Exponential,
+    /// Every coefficient of the law is exponential on its own (seed 004).
+    ExponentialCoefficients,
+}
+
+impl StepNoise {
+    /// Whether every iteration takes its mean time.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+impl StepTimeLaw {
+    /// # Errors
+    /// Negative coefficients, a zero stair, or a law that takes no time at all.
+    pub fn validate(&self) -> Result<(), ScenarioError> {
+        let coefficients: &[(&str, f64)] = match self {
+            Self::Affine { base_s, per_token_s } => &[("base_s", *base_s), ("per_token_s", *per_token_s)],
+            Self::Hinge { base_s, per_token_s, .. } => &[("base_s", *base_s), ("per_token_s", *per_token_s)],
+            Self::Staircase { base_s, per_stair_s, stair_tokens } => {
+                require_at_least_one("stair_tokens", *stair_tokens)?;
+                &[("base_s", *base_s), ("per_stair_s", *per_stair_s)]
+            }
+            Self::AffineContext { base_s, per_token_s, per_context_token_s } => {
+                &[("base_s", *base_s), ("per_token_s", *per_token_s), ("per_context_token_s", *per_context_token_s)]
+            }
+        };
+        for &(key, value) in coefficients {
+            require_non_negative(key, value)?;
+            if value > 1e6 {
+                return Err(ScenarioError::at(key, format!("is `{value}` seconds"), "keep it at most 1e6 s"));
+            }
+        }
+        let one_token_takes_time = match self {
+            Self::Hinge { base_s, .. } => *base_s >= 1e-15,
+            _ => coefficients.iter().any(|&(_, value)| value >= 1e-15),
+        };
+        if one_token_takes_time {
+            return Ok(());
+        }
+        Err(ScenarioError::at("base_s", "leaves an iteration that takes no time", "give a positive time per iteration"))
+    }
+}

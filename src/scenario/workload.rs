@@ -1,0 +1,133 @@
+//! What arrives: classes of requests with laws, or a recorded trace.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::arrivals::ArrivalLaw;
+use super::error::{ScenarioError, require_positive};
+use super::lengths::LengthLaw;
+use super::trace::Trace;
+
+/// The traffic of a scenario: either classes or a trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// λ: requests per second over all classes. With a trace: the rate it is rescaled to; absent means the trace's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<f64>,
+    /// Law of the interarrival times of every class. Not used while a trace is replayed.
+    #[serde(default)]
+    pub arrivals: ArrivalLaw,
+    /// Classes of requests, each with its share of the rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class: Vec<Class>,
+    /// A recorded trace in place of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceSource>,
+}
+
+/// One class of requests; prompt and output lengths are independent within a class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Name in reports.
+    pub name: String,
+    /// Relative share of the arrival rate, any positive number.
+    #[serde(default = "one")]
+    pub share: f64,
+    /// Law of s, the prompt tokens.
+    pub prompt: LengthLaw,
+    /// Law of o, the output tokens.
+    pub output: LengthLaw,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A trace file and how it is used.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceSource {
+    /// The file, relative to the working directory.
+    pub file: String,
+    /// How arrivals are made from it.
+    #[serde(default)]
+    pub mode: TraceMode,
+    /// The requests in it, filled in by the loader.
+    #[serde(skip)]
+    pub requests: Arc<Trace>,
+}
+
+impl PartialEq for TraceSource {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file && self.mode == other.mode
+    }
+}
+
+/// How arrivals are made from a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TraceMode {
+    /// The recorded times and lengths in their order. Repeated trials draw blocks of it (circular block bootstrap).
+    #[default]
+    Replay,
+    /// Arrivals from `workload.arrivals`, (prompt, output) pairs drawn from the trace with replacement.
+    Resample,
+}
+
+impl Workload {
+    /// λ in requests per second: the given rate, or the trace's own.
+    pub fn rate(&self) -> f64 {
+        match (self.rate_per_s, &self.trace) {
+            (Some(rate), _) => rate,
+            (None, Some(source)) => source.requests.rate_per_s(),
+            (None, None) => 0.0,
+        }
+    }
+
+    /// Arrival rate of each class; one entry for a trace.
+    pub fn class_rates(&self) -> Vec<f64> {
+        if self.trace.is_some() {
+            return vec![self.rate()];
+        }
+        let total: f64 = self.class.iter().map(|class| class.share).sum();
+        self.class.iter().map(|class| self.rate() * class.share / total).collect()
+    }
+
+    /// # Errors
+    /// No traffic, two kinds of traffic, or a law outside its domain.
+    pub fn validate(&self) -> Result<(), ScenarioError> {
+        if let Some(rate) = self.rate_per_s {
+            require_positive("rate_per_s", rate)?;
+            if rate > 1e9 {
+                return Err(ScenarioError::at("rate_per_s", format!("is `{rate}`"), "keep it at most 1e9 per second"));
+            }
+        }
+        self.arrivals.validate().map_err(|error| error.under("arrivals"))?;
+        match (&self.trace, self.class.is_empty()) {
+            (Some(_), false) => {
+                Err(ScenarioError::at("class", "stands beside a trace", "keep either workload.class or workload.trace"))
+            }
+            (None, true) => {
+                Err(ScenarioError::at("class", "is missing", "describe at least one class, or give a trace"))
+            }
+            (None, false) if self.rate_per_s.is_none() => {
+                Err(ScenarioError::at("rate_per_s", "is missing", "give the arrival rate, e.g. rate_per_s = 2.0"))
+            }
+            _ => self.validate_classes(),
+        }
+    }
+
+    fn validate_classes(&self) -> Result<(), ScenarioError> {
+        for (index, class) in self.class.iter().enumerate() {
+            let place = format!("class[{index}]");
+            require_positive("share", class.share).map_err(|error| error.under(&place))?;
+            for (key, law) in [("prompt", &class.prompt), ("output", &class.output)] {
+                law.validate().map_err(|error| error.under(key).under(&place))?;
+            }
+        }
+        Ok(())
+    }
+}
