@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod cost;
 pub mod queueing;
+pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod stats;
