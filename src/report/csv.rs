@@ -65,7 +65,12 @@ mod tests {
         table.row(vec![Cell::text("a, \"b\""), Cell::interval(1.0 / 3.0, 0.25, 0.5), Cell::Count(12)]);
         table.row(vec![Cell::text("c"), Cell::number(1e-7), Cell::Absent]);
         table.row(vec![Cell::text("d"), Cell::Number { value: f64::NAN, digits: 3 }]);
-        insta::assert_snapshot!(table_csv(&table), @"");
+        insta::assert_snapshot!(table_csv(&table), @r#"
+        name,wait (s),ci_low,ci_high,n
+        "a, ""b""",0.3333333333333333,0.25,0.5,12
+        c,1e-7,,,
+        d,,,,
+        "#);
     }
 
     #[test]

@@ -175,3 +175,100 @@ fn with_ends(value: f64, ends: Option<(f64, f64)>) -> Value {
 fn number(value: f64) -> Value {
     serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Column, pretty, samples};
+
+    #[test]
+    fn a_table_keeps_every_digit() {
+        let mut table = Table::new("T", vec![Column::text("name"), Column::number("wait", "s")]);
+        table.row(vec![Cell::text("a"), Cell::interval(1.0 / 3.0, 0.25, 0.5)]);
+        table.row(vec![Cell::text("b"), Cell::Number { value: f64::INFINITY, digits: 3 }]);
+        table.row(vec![Cell::Count(3), Cell::number(2.5)]);
+        table.note("n");
+        let expected = json!({
+            "title": "T",
+            "columns": [{ "name": "name", "unit": "" }, { "name": "wait", "unit": "s" }],
+            "rows": [
+                { "name": "a", "wait": { "value": 1.0 / 3.0, "ci_low": 0.25, "ci_high": 0.5 } },
+                { "name": "b", "wait": null },
+                { "name": 3, "wait": 2.5 },
+            ],
+            "notes": ["n"],
+        });
+        assert_eq!(table_json(&table), expected);
+    }
+
+    #[test]
+    fn the_analytic_contract() {
+        let found = solve_json(&samples::stable());
+        assert_eq!(found["lambda_per_s"], json!(6.0));
+        assert_eq!(found["verdict"], json!("stable"));
+        let boundary = &found["lambda_star_per_s"];
+        assert_eq!(boundary["high"], json!(7.198_209_445_4));
+        assert_eq!(boundary["low"], json!(7.198_209_445_4));
+        assert_eq!(boundary["bracket"], json!([7.198_209_445, 7.198_209_446]));
+        assert_eq!(boundary["binding"], json!("token-budget"));
+        assert_eq!(boundary["runner_up"], json!("kv-memory"));
+        let names = ["waiting", "running", "swapped", "kv_tokens", "step_s", "batch_tokens", "throughput_per_s"];
+        for name in names {
+            assert!(found["equilibrium"][name].is_f64(), "{name}");
+        }
+        for name in ["ttft_s", "tbt_s", "e2e_s"] {
+            for part in ["mean", "p50", "p95", "p99"] {
+                assert!(found["latency"][name][part].is_f64(), "{name} {part}");
+                assert_eq!(found["methods"][format!("{name}.{part}")], json!("fluid"));
+            }
+        }
+        assert_eq!(found["queue_growth_per_s"], Value::Null);
+        assert_eq!(found["notes"], json!(["TTFT quantiles are an approximation."]));
+    }
+
+    #[test]
+    fn an_overloaded_scenario_has_growth_and_no_latency() {
+        let found = solve_json(&samples::overloaded());
+        assert_eq!(found["verdict"], json!("overloaded"));
+        assert_eq!(found["queue_growth_per_s"], json!(1.8018));
+        assert_eq!(found["equilibrium"]["waiting"], Value::Null);
+        assert_eq!(found["latency"], json!({ "ttft_s": null, "tbt_s": null, "e2e_s": null }));
+        assert_eq!(found["lambda_star_per_s"]["runner_up"], Value::Null);
+    }
+
+    #[test]
+    fn the_simulated_contract() {
+        let found = simulate_json(&samples::simulated());
+        let throughput = json!({ "value": 6.0, "ci_low": 0.98 * 6.0, "ci_high": 1.02 * 6.0 });
+        assert_eq!(found["equilibrium"]["throughput_per_s"], throughput);
+        assert_eq!(found["latency"]["ttft_s"]["mean"]["value"], json!(0.125));
+        assert_eq!(found["requests"], json!({ "arrived": 60123, "completed": 60080, "rejected": 3, "in_system": 40 }));
+        assert_eq!((&found["preemptions"], &found["steps"]), (&json!(17), &json!(433_000)));
+        assert_eq!(found["end_time_s"], json!(10_020.5));
+        assert_eq!(found.get("lambda_star_per_s"), None);
+    }
+
+    #[test]
+    fn the_comparison_contract() {
+        let found = compare_json(&samples::compared(), &[]);
+        let expected = json!({
+            "quantity": "running", "analytic": 31.5, "simulated": 31.4, "ci_low": 31.2, "ci_high": 31.6,
+            "relative_gap": 0.1 / 31.4, "agrees": true, "promised": true, "method": "fluid",
+        });
+        assert_eq!(found["rows"][0], expected);
+        assert_eq!(found["rows"][2]["simulated"], Value::Null);
+        assert_eq!(found["agrees"], json!(true));
+        assert_eq!(compare_json(&[], &[])["agrees"], Value::Null);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_null() {
+        let mut solution = samples::simulated();
+        solution.summary.waiting = Some(Figure::simulated(f64::NAN, 0.0, 1.0));
+        solution.summary.running = Some(Figure::simulated(1.0, f64::NEG_INFINITY, f64::INFINITY));
+        let found = simulate_json(&solution);
+        assert_eq!(found["equilibrium"]["waiting"], Value::Null);
+        assert_eq!(found["equilibrium"]["running"], json!({ "value": 1.0, "ci_low": null, "ci_high": null }));
+        assert!(pretty(&found).ends_with("}\n"));
+    }
+}

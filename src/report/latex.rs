@@ -248,6 +248,33 @@ mod tests {
         table.row(vec![Cell::text("a_b"), Cell::number(1.5)]);
         table.row(vec![Cell::text("[c]"), Cell::Absent]);
         table.note("95 % intervals");
-        insta::assert_snapshot!(document(&[table]), @"");
+        insta::assert_snapshot!(document(&[table]), @r#"
+        \documentclass{article}
+        \usepackage[T1]{fontenc}
+        \usepackage[utf8]{inputenc}
+        \usepackage{textcomp}
+        \usepackage{booktabs}
+        \usepackage[margin=2cm]{geometry}
+        \begin{document}
+
+        \begin{table}[htbp]
+        \centering
+        \caption{Load $\rho$ = $\lambda$/$\lambda$$^{*}$}
+        \begin{tabular}{lr}
+        \toprule
+        name & wait (s) \\
+        \midrule
+        a\_b & 1.500 \\
+        {[}c{]} & -- \\
+        \bottomrule
+        \end{tabular}
+        \par\smallskip
+        \begin{minipage}{0.9\linewidth}\footnotesize
+        95 \% intervals\par
+        \end{minipage}
+        \end{table}
+
+        \end{document}
+        "#);
     }
 }

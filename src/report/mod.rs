@@ -10,6 +10,8 @@ pub mod latex;
 pub mod number;
 pub mod plot;
 pub mod printer;
+#[cfg(test)]
+mod samples;
 mod solution;
 pub mod table;
 pub mod text;

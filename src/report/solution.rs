@@ -217,35 +217,39 @@ fn state_row(label: &str, figure: Option<Figure>, unit: &str) -> Vec<Cell> {
     vec![Cell::text(label), value, Cell::text(unit), method_cell(figure)]
 }
 
+/// Statistics as rows and latencies as columns, which stays narrow with intervals.
 fn latency_table(summary: &Summary, verdict: Verdict) -> Table {
-    let columns = ["mean", "p50", "p95", "p99"].map(|part| Column::number(part, "s"));
+    let columns = ["TTFT", "TBT", "E2E"].map(|name| Column::number(name, "s"));
     let heads = [Column::text("latency")].into_iter().chain(columns).chain([Column::text("method")]).collect();
     let mut table = Table::new("Latency", heads);
-    for ((_, latency), label) in latencies_of(summary, verdict).into_iter().zip([
-        "first token (TTFT)",
-        "between tokens (TBT)",
-        "end to end (E2E)",
-    ]) {
-        let parts = latency.map(|Latency { mean, p50, p95, p99 }| [mean, p50, p95, p99]);
+    let latencies = latencies_of(summary, verdict).map(|(_, latency)| latency);
+    type Part = fn(Latency) -> Figure;
+    let parts: [(&str, Part); 4] = [("mean", |l| l.mean), ("p50", |l| l.p50), ("p95", |l| l.p95), ("p99", |l| l.p99)];
+    for (label, part) in parts {
+        let figures = latencies.map(|latency| latency.map(part));
         let mut row = vec![Cell::text(label)];
-        match parts {
-            Some(figures) => row.extend(figures.iter().map(figure_cell)),
-            None => row.extend(vec![Cell::Absent; 4]),
-        }
-        row.push(parts.map_or(Cell::Absent, |figures| Cell::text(methods_of(&figures))));
+        row.extend(figures.iter().map(|figure| figure.as_ref().map_or(Cell::Absent, figure_cell)));
+        row.push(methods_of(&figures));
         table.row(row);
     }
     if verdict == Verdict::Overloaded {
         table.note("Overloaded: the queue grows without end, so no latency exists.");
+    } else {
+        table.note("TTFT: arrival to first token. TBT: between consecutive tokens. E2E: arrival to last token.");
     }
     table
 }
 
-/// One method if all figures share it, else mean's / the others'.
-fn methods_of(figures: &[Figure]) -> String {
-    let mut names: Vec<&str> = figures.iter().map(|figure| method_name(figure.method)).collect();
-    names.dedup();
-    names.join(" / ")
+/// The method of a row: one name if its figures share it, else one for each in the order of the columns.
+fn methods_of(figures: &[Option<Figure>]) -> Cell {
+    let names: Vec<&str> =
+        figures.iter().map(|figure| figure.map_or(number::ABSENT, |figure| method_name(figure.method))).collect();
+    let known: Vec<&str> = names.iter().copied().filter(|name| *name != number::ABSENT).collect();
+    match known.first() {
+        None => Cell::Absent,
+        Some(first) if known.iter().all(|name| name == first) => Cell::text(*first),
+        Some(_) => Cell::text(names.join(" / ")),
+    }
 }
 
 fn value_table(title: &str) -> Table {
@@ -297,4 +301,201 @@ fn verdict_of(row: &CompareRow) -> String {
         None => return number::ABSENT.to_owned(),
     };
     if row.promised { word.to_owned() } else { format!("({word})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Format, compare_report, samples, simulate_report, solve_report};
+
+    #[test]
+    fn the_analytic_answer() {
+        insta::assert_snapshot!(solve_report(&samples::stable(), Format::Table), @r#"
+        Stability
+        quantity                                value  unit        method
+        ─────────────────────────────────────────────────────────────────
+        arrival rate λ                          6.000  requests/s  given
+        verdict                                stable
+        boundary λ*                           7.19821  requests/s  exact
+        certified bracket  [7.198209445, 7.198209446]  requests/s  exact
+        binding limit                    token-budget
+        next limit               kv-memory at 7.84953  requests/s  exact
+
+        Equilibrium
+        quantity       value  unit        method
+        ────────────────────────────────────────
+        waiting q     0.2500  requests    fluid
+        running N      31.50  requests    fluid
+        swapped z          0  requests    fluid
+        KV tokens      25200  tokens      fluid
+        iteration τ  0.02310  s           fluid
+        batch b        152.8  tokens      fluid
+        throughput     6.000  requests/s  fluid
+        preemptions        0  1/request   fluid
+
+        Latency
+        latency  TTFT (s)  TBT (s)  E2E (s)  method
+        ───────────────────────────────────────────
+        mean       0.1250  0.02310    4.750  fluid
+        p50       0.08750  0.01617    3.325  fluid
+        p95        0.3750  0.06930    14.25  fluid
+        p99        0.5750   0.1063    21.85  fluid
+        · TTFT: arrival to first token. TBT: between consecutive tokens. E2E: arrival to last token.
+        · TTFT quantiles are an approximation.
+        "#);
+    }
+
+    #[test]
+    fn an_overloaded_answer() {
+        insta::assert_snapshot!(solve_report(&samples::overloaded(), Format::Table), @r#"
+        Stability
+        quantity                                          value  unit        method
+        ───────────────────────────────────────────────────────────────────────────
+        arrival rate λ                                    9.000  requests/s  given
+        verdict                                      overloaded
+        boundary λ*, from empty                         7.19821  requests/s  exact
+        boundary λ*, from a backlog                     6.50000  requests/s  exact
+        certified bracket            [7.198209445, 7.198209446]  requests/s  exact
+        binding limit                              token-budget
+        queue growth                                      1.802  requests/s  fluid
+
+        Saturated state
+        quantity       value  unit        method
+        ────────────────────────────────────────
+        waiting q          –  requests    –
+        running N      31.50  requests    fluid
+        swapped z          0  requests    fluid
+        KV tokens      25200  tokens      fluid
+        iteration τ  0.02310  s           fluid
+        batch b        152.8  tokens      fluid
+        throughput     6.000  requests/s  fluid
+        preemptions        0  1/request   fluid
+
+        Latency
+        latency  TTFT (s)  TBT (s)  E2E (s)  method
+        ───────────────────────────────────────────
+        mean            –        –        –  –
+        p50             –        –        –  –
+        p95             –        –        –  –
+        p99             –        –        –  –
+        · Overloaded: the queue grows without end, so no latency exists.
+        · TTFT quantiles are an approximation.
+        "#);
+    }
+
+    #[test]
+    fn the_simulated_answer() {
+        insta::assert_snapshot!(simulate_report(&samples::simulated(), Format::Table), @r#"
+        Simulation
+        quantity         value  unit        method
+        ───────────────────────────────────────────
+        arrival rate λ   6.000  requests/s  given
+        verdict         stable
+        arrived          60123  requests    counted
+        completed        60080  requests    counted
+        rejected             3  requests    counted
+        in system           40  requests    counted
+        preemptions         17              counted
+        steps           433000  iterations  counted
+        simulated time   10020  s           counted
+
+        Equilibrium
+        quantity                 value  unit        method
+        ─────────────────────────────────────────────────────
+        waiting q      0.2500 ± 0.0050  requests    simulated
+        running N         31.50 ± 0.63  requests    simulated
+        swapped z                    0  requests    simulated
+        KV tokens          25200 ± 504  tokens      simulated
+        iteration τ  0.02310 ± 0.00046  s           simulated
+        batch b            152.8 ± 3.1  tokens      simulated
+        throughput         6.00 ± 0.12  requests/s  simulated
+        preemptions                  0  1/request   simulated
+
+        Latency
+        latency         TTFT (s)            TBT (s)        E2E (s)  method
+        ─────────────────────────────────────────────────────────────────────
+        mean     0.1250 ± 0.0025  0.02310 ± 0.00046  4.750 ± 0.095  simulated
+        p50      0.0875 ± 0.0018  0.01617 ± 0.00032  3.325 ± 0.067  simulated
+        p95      0.3750 ± 0.0075    0.0693 ± 0.0014   14.25 ± 0.29  simulated
+        p99        0.575 ± 0.011    0.1063 ± 0.0021   21.85 ± 0.44  simulated
+        · TTFT: arrival to first token. TBT: between consecutive tokens. E2E: arrival to last token.
+        · ± and [low, high]: 95 % confidence.
+        · First 10 % left out as warm-up.
+        "#);
+    }
+
+    #[test]
+    fn the_comparison() {
+        insta::assert_snapshot!(compare_report(&samples::compared(), &[], Format::Table), @r#"
+        Theory and simulation
+        quantity            unit        analytic      simulated      gap  verdict    method
+        ───────────────────────────────────────────────────────────────────────────────────
+        running             requests       31.50   31.40 ± 0.20  +0.32 %  agrees     fluid
+        ttft_s.p99          s             0.5750  0.420 ± 0.020  +36.9 %  (differs)  fluid
+        queue_growth_per_s  requests/s         –              –        –  –          fluid
+        · A verdict in parentheses: no agreement is promised for this quantity here.
+        "#);
+    }
+
+    #[test]
+    fn lists_for_spreadsheets() {
+        insta::assert_snapshot!(solve_report(&samples::overloaded(), Format::Csv), @r#"
+        quantity,value,unit,method
+        verdict,overloaded,,
+        lambda_per_s,9.0,requests/s,given
+        lambda_star_per_s.high,7.1982094454,requests/s,exact
+        lambda_star_per_s.low,6.5,requests/s,exact
+        lambda_star_per_s.bracket_low,7.198209445,requests/s,exact
+        lambda_star_per_s.bracket_high,7.198209446,requests/s,exact
+        binding,token-budget,,
+        throughput_per_s,6.0,requests/s,fluid
+        queue_growth_per_s,1.8018,requests/s,fluid
+        waiting,,requests,
+        running,31.5,requests,fluid
+        swapped,0.0,requests,fluid
+        kv_tokens,25200.0,tokens,fluid
+        step_s,0.0231,s,fluid
+        batch_tokens,152.75,tokens,fluid
+        preemptions_per_request,0.0,1/request,fluid
+        ttft_s.mean,,s,
+        ttft_s.p50,,s,
+        ttft_s.p95,,s,
+        ttft_s.p99,,s,
+        tbt_s.mean,,s,
+        tbt_s.p50,,s,
+        tbt_s.p95,,s,
+        tbt_s.p99,,s,
+        e2e_s.mean,,s,
+        e2e_s.p50,,s,
+        e2e_s.p95,,s,
+        e2e_s.p99,,s,
+        "#);
+        insta::assert_snapshot!(compare_report(&samples::compared(), &[], Format::Csv), @r#"
+        quantity,unit,analytic,simulated,ci_low,ci_high,relative_gap,agrees,promised,method
+        running,requests,31.5,31.4,31.2,31.6,0.0031847133757961785,true,true,fluid
+        ttft_s.p99,s,0.575,0.42,0.4,0.44,0.36904761904761907,false,false,fluid
+        queue_growth_per_s,requests/s,,,,,,,true,fluid
+        "#);
+        let simulated = simulate_report(&samples::simulated(), Format::Csv);
+        assert!(simulated.starts_with("quantity,value,ci_low,ci_high,unit,method\n"), "{simulated}");
+        assert!(simulated.contains("\narrived,60123,,,requests,counted\n"), "{simulated}");
+    }
+
+    #[test]
+    fn lines_are_short_enough_for_a_terminal() {
+        for text in [
+            solve_report(&samples::stable(), Format::Table),
+            simulate_report(&samples::simulated(), Format::Table),
+            compare_report(&samples::compared(), &[], Format::Table),
+        ] {
+            assert!(text.lines().all(|line| crate::report::text::display_width(line) <= 100), "{text}");
+        }
+    }
+
+    #[test]
+    fn latex_holds_no_bare_symbol() {
+        let text = solve_report(&samples::stable(), Format::Latex);
+        assert!(text.is_ascii(), "{text}");
+        assert!(text.contains("$\\lambda$$^{*}$"), "{text}");
+    }
 }

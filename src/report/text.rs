@@ -130,7 +130,14 @@ mod tests {
         table.row(vec![Cell::text("τ"), Cell::number(0.0123), Cell::Absent, Cell::text("exact")]);
         table.row(vec![Cell::text("順番"), Cell::interval(12.3456, 12.2222, 12.469), Cell::Count(7)]);
         table.note("short");
-        insta::assert_snapshot!(table_text(&table), @"");
+        insta::assert_snapshot!(table_text(&table), @r#"
+        Latency
+        quantity      mean (s)  p95 (s)  method
+        ───────────────────────────────────────
+        τ              0.01230        –  exact
+        順番      12.35 ± 0.12        7  –
+        · short
+        "#);
     }
 
     #[test]

@@ -191,13 +191,12 @@ mod tests {
     fn logarithmic_axes() {
         let cases: [(&[f64], &str); 4] = [
             (&[0.02, 40.0, -1.0, 0.0], "0.01 0.1 1 10 100"),
-            (&[1e-12, 1.0], "1e-12 1e-10 1e-8 1e-6 1e-4 0.01 1"),
+            (&[1e-12, 1.0], "1e-12 1e-10 1e-8 1e-6 0.0001 0.01 1"),
             (&[2.2, 6.5], "2 3 4 5 6 7"),
             (&[3.0, 2000.0], "1 10 100 1000 10000"),
         ];
         for (values, expected) in cases {
             let axis = Axis::logarithmic(values.iter().copied());
-            let expected = expected.strip_suffix(" 10000").filter(|_| axis.high < 3.5).unwrap_or(expected);
             assert_eq!(labels(&axis), expected, "{values:?}");
         }
         assert_eq!(Axis::logarithmic([1.0, 10.0].into_iter()).place(0.0), None);
