@@ -8,6 +8,7 @@ const PREAMBLE: &str = "\\documentclass{article}
 \\usepackage[T1]{fontenc}
 \\usepackage[utf8]{inputenc}
 \\usepackage{textcomp}
+\\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}
 \\usepackage{booktabs}
 \\usepackage[margin=2cm]{geometry}
 \\begin{document}
@@ -103,10 +104,14 @@ fn push_char(out: &mut String, c: char) {
     match special(c).or_else(|| symbol(c)) {
         Some(tex) => out.push_str(tex),
         None if c.is_control() => out.push(' '),
-        // Latin letters with accents are in the T1 encoding.
-        None if c.is_ascii() || ('\u{c0}'..='\u{17e}').contains(&c) && !matches!(c, '×' | '÷') => out.push(c),
+        None if c.is_ascii() || is_t1_letter(c) => out.push(c),
         None => out.push_str(&format!("{{[}}U+{:04X}{{]}}", c as u32)),
     }
+}
+
+/// Accented Latin letters that the T1 encoding holds.
+fn is_t1_letter(c: char) -> bool {
+    ('\u{c0}'..='\u{17e}').contains(&c) && !"×÷ĦħĸĿŀŉŦŧ".contains(c)
 }
 
 /// Characters that mean something to TeX.
@@ -253,6 +258,7 @@ mod tests {
         \usepackage[T1]{fontenc}
         \usepackage[utf8]{inputenc}
         \usepackage{textcomp}
+        \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
         \usepackage{booktabs}
         \usepackage[margin=2cm]{geometry}
         \begin{document}

@@ -77,9 +77,10 @@ enum Scale {
 
 /// Whether value and half-width can stand as plain decimals, with how many decimals.
 fn scale(value: f64, half: f64) -> Scale {
-    let (size, width) = (rounded_exponent(value, 1), rounded_exponent(half, 2));
-    let plain = -4..7;
-    if plain.contains(&width) && (value == 0.0 || size < 7) {
+    let width = rounded_exponent(half, 2);
+    let size = if value == 0.0 { width } else { rounded_exponent(value, 1).max(width) };
+    // Ten decimals at most: beyond, counting zeros is harder than reading an exponent.
+    if (-4..7).contains(&size) && width >= -9 {
         return Scale::Plain((1 - width).max(0) as usize);
     }
     Scale::Scientific
@@ -128,7 +129,7 @@ mod tests {
             (1e-4, 2, "0.00010"),
             (0.000_099_99, 2, "0.00010"),
             (1.234e-5, 3, "1.23e-5"),
-            (-3.14159, 3, "-3.14"),
+            (-2.525, 3, "-2.52"),
             (f64::NAN, 3, "–"),
             (f64::INFINITY, 3, "–"),
         ];
@@ -145,6 +146,11 @@ mod tests {
             ((1234.0, 1200.0, 1268.0), "1234 ± 34"),
             ((0.02, 0.001, 0.08), "0.020 [0.001, 0.080]"),
             ((1.5e-6, 1.4e-6, 1.6e-6), "1.50e-6 ± 1.0e-7"),
+            ((0.001, 0.000_99, 0.001_01), "0.001000 ± 0.000010"),
+            ((0.0, -0.5, 0.5), "0.00 ± 0.50"),
+            ((1e-9, -0.5, 0.5), "0.00 ± 0.50"),
+            ((3.0, 3.0 - 1e-12, 3.0 + 1e-12), "3.0000000000000 ± 1.0e-12"),
+            ((2.5e8, 2.4e8, 2.6e8), "2.50e8 ± 1.0e7"),
             ((0.0, 0.0, 0.0), "0"),
             ((2.5, 2.5, 2.5), "2.500"),
             ((f64::NAN, 1.0, 2.0), "–"),

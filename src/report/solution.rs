@@ -305,7 +305,6 @@ fn verdict_of(row: &CompareRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::report::{Format, compare_report, samples, simulate_report, solve_report};
 
     #[test]
