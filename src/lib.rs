@@ -8,6 +8,7 @@ pub mod answer;
 pub mod cost;
 pub mod des;
 pub mod queueing;
+pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod stats;
