@@ -10,7 +10,7 @@ use super::error::{ScenarioError, require_at_least_one, require_positive};
 /// Tail mass below which the table of an unbounded law ends.
 const TABLE_TAIL: f64 = 1e-15;
 /// Longest table that is made; longer laws are refused by `validate`.
-const MAX_LENGTH: u64 = 10_000_000;
+pub(super) const MAX_LENGTH: u64 = 10_000_000;
 
 /// A length law. Every sample is a whole number of tokens, at least 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
