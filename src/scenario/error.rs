@@ -82,7 +82,7 @@ pub fn require_at_most(key: &str, value: f64, largest: f64) -> Result<(), Scenar
     if value <= largest {
         return Ok(());
     }
-    Err(ScenarioError::at(key, format!("is `{value}`"), format!("keep it at most {largest}")))
+    Err(ScenarioError::at(key, format!("is `{value:?}`"), format!("keep it at most {largest}")))
 }
 
 /// Checks that a whole number is at least one.

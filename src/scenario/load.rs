@@ -92,15 +92,15 @@ fn parse(text: &str) -> Result<Table, ScenarioError> {
 
 /// The scenario of a table with overrides. `known` is a trace that has been read already.
 fn build(table: Table, changes: &[Override], known: Option<&TraceSource>) -> Result<Scenario, ScenarioError> {
-    let (table, keys) = overrides::apply(table, changes)?;
-    finish(table, known).map_err(|error| match keys.iter().rev().find(|(key, _)| is_within(&error.key, key)) {
+    let mut root = Value::Table(table);
+    let keys = overrides::apply(&mut root, changes)?;
+    finish(root, known).map_err(|error| match keys.iter().rev().find(|(key, _)| is_within(&error.key, key)) {
         Some((_, change)) if error.origin.is_empty() => error.in_file(&change.origin),
         _ => error,
     })
 }
 
-fn finish(table: Table, known: Option<&TraceSource>) -> Result<Scenario, ScenarioError> {
-    let mut root = Value::Table(table);
+fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, ScenarioError> {
     SCENARIO.check(&mut root, "")?;
     let mut scenario: Scenario = serde_path_to_error::deserialize(root).map_err(|error| {
         let problem = error.inner().message().lines().next().unwrap_or("cannot be read").to_owned();
@@ -116,8 +116,9 @@ fn finish(table: Table, known: Option<&TraceSource>) -> Result<Scenario, Scenari
     Ok(scenario)
 }
 
-/// Whether a key is `outer` or stands inside it.
+/// Whether a key is `outer` or stands inside it. A law stands for its table, since it decides what may be there.
 fn is_within(key: &str, outer: &str) -> bool {
+    let outer = outer.strip_suffix(".law").unwrap_or(outer);
     key.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 

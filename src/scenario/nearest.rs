@@ -1,10 +1,15 @@
 //! Suggestions for a misspelt name.
 
-/// The candidate nearest to `word`, when it is near enough to be what was meant.
+/// The candidate nearest to `word`, when it is near enough to be what was meant. One that begins with it is nearest.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let near = |candidate: &str| distance(&word, candidate) <= 1 + word.chars().count().min(candidate.len()) / 3;
-    candidates.into_iter().filter(|candidate| near(candidate)).min_by_key(|candidate| distance(&word, candidate))
+    let length = word.chars().count();
+    let steps = |candidate: &str| match length > 2 && candidate.starts_with(&word) {
+        true => 0,
+        false => distance(&word, candidate),
+    };
+    let near = |candidate: &str| steps(candidate) <= 1 + length.min(candidate.len()) / 3;
+    candidates.into_iter().filter(|candidate| near(candidate)).min_by_key(|candidate| steps(candidate))
 }
 
 /// Levenshtein's distance: insertions, deletions and replacements of one character.
@@ -32,6 +37,7 @@ mod tests {
         let words = ["max_sequences", "max_batch_tokens", "kv_tokens", "block_tokens"];
         assert_eq!(nearest("max_seqences", words), Some("max_sequences"));
         assert_eq!(nearest("KV_token", words), Some("kv_tokens"));
+        assert_eq!(nearest("max_batch", words), Some("max_batch_tokens"));
         assert_eq!(nearest("memory", words), None);
         assert_eq!(distance("kitten", "sitting"), 3);
     }

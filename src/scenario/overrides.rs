@@ -67,25 +67,20 @@ fn parse_value(text: &str) -> Value {
     alone.or_else(number).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// Puts overrides over a scenario's table, and returns the full key of each. Laws are switched before their parameters are
-/// set, whatever the order; parameters that the new law does not have are dropped.
+/// Puts overrides over the table of a scenario, and returns the full key of each. Laws are switched before their parameters
+/// are set, whatever the order; parameters that the new law does not have are dropped.
 ///
 /// # Errors
 /// A key that does not exist, or a value of the wrong kind.
-pub fn apply(table: Table, overrides: &[Override]) -> Result<(Table, Vec<(String, &Override)>), ScenarioError> {
-    let mut root = Value::Table(table);
+pub fn apply<'a>(root: &mut Value, overrides: &'a [Override]) -> Result<Vec<(String, &'a Override)>, ScenarioError> {
     let (laws, rest): (Vec<_>, Vec<_>) = overrides.iter().partition(|change| change.key.ends_with(".law"));
-    let mut keys = Vec::new();
-    for change in laws.into_iter().chain(rest) {
-        let key = parse_path(&change.key)
-            .and_then(|path| set(&SCENARIO, &mut root, &path, "", &change.value))
-            .map_err(|error| error.in_file(&change.origin))?;
-        keys.push((key, change));
-    }
-    match root {
-        Value::Table(table) => Ok((table, keys)),
-        _ => Ok((Table::new(), keys)),
-    }
+    let place = |change: &'a Override| {
+        parse_path(&change.key)
+            .and_then(|path| set(&SCENARIO, root, &path, "", &change.value))
+            .map(|key| (key, change))
+            .map_err(|error| error.in_file(&change.origin))
+    };
+    laws.into_iter().chain(rest).map(place).collect()
 }
 
 #[derive(Debug, PartialEq)]
@@ -180,7 +175,7 @@ fn switch_law(variants: &[Variant], table: &mut Table, place: &str, new: &Value)
     if table.get("law").and_then(Value::as_str) != Some(&written) {
         let chosen = variants.iter().filter(|variant| variant.name == written);
         let keys: Vec<&str> = chosen.flat_map(|variant| variant.fields).map(|field| field.key).collect();
-        table.retain(|key, _| keys.iter().any(|kept| *kept == key));
+        table.retain(|key, _| keys.contains(&key));
         table.insert("law".to_owned(), Value::String(written));
     }
     Ok(inner)
@@ -199,19 +194,23 @@ fn law_keys(variants: &'static [Variant]) -> Vec<&'static str> {
 
 /// The place of a numbered or named member of a list.
 fn find_member(items: &[Value], member: &Segment, place: &str) -> Result<usize, ScenarioError> {
-    let names: Vec<&str> = items.iter().filter_map(|item| item.get("name")?.as_str()).collect();
+    let name_of = |item: &Value| item.get("name").and_then(Value::as_str).map(str::to_owned);
     let (found, written) = match member {
         Segment::Index(index) => (Some(*index).filter(|&index| index < items.len()), format!("{place}[{index}]")),
-        Segment::Key(name) => {
-            (items.iter().position(|item| item.get("name").and_then(Value::as_str) == Some(name)), join(place, name))
-        }
+        Segment::Key(name) => (items.iter().position(|item| name_of(item).as_ref() == Some(name)), join(place, name)),
     };
-    let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     found.ok_or_else(|| {
+        let members: Vec<String> = (0..items.len())
+            .map(|index| format!("`{}`", name_of(&items[index]).unwrap_or_else(|| index.to_string())))
+            .collect();
+        let problem = match members.is_empty() {
+            true => "does not exist, for the list is empty".to_owned(),
+            false => format!("does not exist, the list has {}", members.join(", ")),
+        };
         ScenarioError::at(
             &written,
-            format!("does not exist, the list has `{}` members {}", items.len(), listed.join(", ")),
-            format!("number them from 0, as in {place}[0], or name one"),
+            problem,
+            format!("number from 0, as in {place}[0], or name one; or set {place} whole"),
         )
     })
 }

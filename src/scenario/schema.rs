@@ -195,7 +195,7 @@ impl Shape {
     fn expected(&self, place: &str) -> String {
         match self {
             Self::Text => "text in quotes".into(),
-            Self::Whole => "a whole number, 0 or more".into(),
+            Self::Whole => "a whole number, not negative".into(),
             Self::Number => "a number".into(),
             Self::Wholes => "a list of whole numbers, such as [1, 2, 3]".into(),
             Self::Choice(words) => format!("one of {}", quoted(words.iter().copied())),
@@ -221,9 +221,23 @@ pub fn law_fields(variants: &'static [Variant]) -> impl Iterator<Item = &'static
 
 /// The error for a key that does not exist beside `allowed`.
 pub fn unknown_key(place: &str, key: &str, allowed: &[&str]) -> ScenarioError {
-    let hint = nearest(key, allowed.iter().copied()).map_or(String::new(), |near| format!("did you mean `{near}`? "));
+    let meant = nearest(key, allowed.iter().copied()).map(str::to_owned).or_else(|| elsewhere(&SCENARIO, "", key));
+    let hint = meant.map_or(String::new(), |meant| format!("did you mean `{meant}`? "));
     let keys = if allowed.is_empty() { "none".to_owned() } else { quoted(allowed.iter().copied()) };
     ScenarioError::at(&join(place, key), "is not a known key", format!("{hint}allowed keys here: {keys}"))
+}
+
+/// The full name of a key of that name outside lists.
+fn elsewhere(shape: &'static Shape, place: &str, key: &str) -> Option<String> {
+    let fields: Vec<&Field> = match shape {
+        Shape::Table(fields) => fields.iter().collect(),
+        Shape::Law(variants) => law_fields(variants).collect(),
+        _ => Vec::new(),
+    };
+    fields.into_iter().find_map(|field| {
+        let inner = join(place, field.key);
+        if field.key == key { Some(inner) } else { elsewhere(field.shape, &inner, key) }
+    })
 }
 
 /// `place.key`, or `key` alone at the top.
