@@ -47,6 +47,20 @@ pub fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
+/// The preset of that name.
+///
+/// # Errors
+/// There is none; the message names the nearest.
+pub fn get(name: &str) -> Result<&'static Preset, ScenarioError> {
+    find(name).ok_or_else(|| {
+        let remedy = nearest_name(name).map_or_else(
+            || "`fluidsim scenario list` shows them all".to_owned(),
+            |near| format!("did you mean `{near}`? `fluidsim scenario list` shows them all"),
+        );
+        ScenarioError::at(name, "is no built-in scenario", remedy)
+    })
+}
+
 /// The preset that a misspelt name may mean.
 #[must_use]
 pub fn nearest_name(name: &str) -> Option<&'static str> {

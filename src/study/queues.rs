@@ -9,7 +9,7 @@ use crate::fluid;
 use crate::queueing::error::QueueError;
 use crate::queueing::mm1::Mm1;
 use crate::scenario::{Scenario, ScenarioError, load, presets};
-use crate::stats::quantile::binomial_tail;
+use crate::stats::coverage::is_consistent;
 
 /// One quantity of one system.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,11 +75,11 @@ fn rows_at(rho: f64, mu_per_s: f64, solution: &FluidSolution, engine: &Summary) 
             let solver = summary.e2e_s.map(|latency| (latency.mean.value, latency.p95.value, latency.p99.value));
             let measured = engine.e2e_s;
             vec![
-                row("waiting (Lq)", Some(queue.queue_length()), value(summary.waiting), engine.waiting),
+                row("waiting (Lq)", Some(queue.mean_waiting()), value(summary.waiting), engine.waiting),
                 row("in service", Some(rho), value(summary.running), engine.running),
-                row("time (W)", Some(queue.response_s()), solver.map(|t| t.0), measured.map(|l| l.mean)),
-                row("p95 of time", Some(queue.response_quantile_s(0.95)), solver.map(|t| t.1), measured.map(|l| l.p95)),
-                row("p99 of time", Some(queue.response_quantile_s(0.99)), solver.map(|t| t.2), measured.map(|l| l.p99)),
+                row("time (W)", Some(queue.mean_sojourn_s()), solver.map(|t| t.0), measured.map(|l| l.mean)),
+                row("p95 of time", Some(queue.sojourn_quantile_s(0.95)), solver.map(|t| t.1), measured.map(|l| l.p95)),
+                row("p99 of time", Some(queue.sojourn_quantile_s(0.99)), solver.map(|t| t.2), measured.map(|l| l.p99)),
             ]
         }
         Err(QueueError::Unstable { growth_per_s }) => {
@@ -94,5 +94,5 @@ fn rows_at(rho: f64, mu_per_s: f64, solution: &FluidSolution, engine: &Summary) 
 pub fn coverage_holds(rows: &[Mm1Row]) -> bool {
     let judged: Vec<bool> = rows.iter().filter_map(|row| row.covered).collect();
     let missed = judged.iter().filter(|covered| !**covered).count() as u64;
-    binomial_tail(judged.len() as u64, 0.05, missed) > 0.001
+    is_consistent(missed, judged.len() as u64, 0.05, 0.001)
 }
