@@ -6,5 +6,8 @@
 
 pub mod answer;
 pub mod cost;
+pub mod des;
+pub mod fluid;
 pub mod scenario;
 pub mod schedule;
+pub mod stats;

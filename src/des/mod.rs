@@ -1,0 +1,31 @@
+//! Answer two: the exact event engine. One instance, iteration by iteration, on a fixed-point clock; leaping over iterations in
+//! which the batch cannot change.
+
+mod batch;
+mod engine;
+mod log;
+mod memory;
+mod options;
+mod record;
+mod sequence;
+mod source;
+
+use crate::scenario::Scenario;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::Run;
+pub use options::Options;
+pub use record::{Observer, RequestRecord, Sample, StepRecord, Totals, Window};
+pub use source::{BLOCK_S, Feed};
+
+/// Runs one trial of a validated scenario.
+pub fn simulate(scenario: &Scenario, options: &Options) -> Run {
+    engine::Engine::new(scenario, options, None).run()
+}
+
+/// Runs one trial and shows `observer` every request, and every iteration if it wants them.
+pub fn simulate_observed(scenario: &Scenario, options: &Options, observer: &mut dyn Observer) -> Run {
+    engine::Engine::new(scenario, options, Some(observer)).run()
+}

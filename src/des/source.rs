@@ -1,0 +1,259 @@
+//! Where requests come from: streams of arrivals drawn from the workload's laws or from a trace.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+
+use crate::scenario::trace::{Trace, TraceRequest};
+use crate::scenario::{ArrivalLaw, LengthLaw, Scenario, Time, TraceMode};
+use crate::stats::stream::{Stream, stream};
+
+/// Length of the blocks of the circular block bootstrap of a trace, in seconds. Long enough to keep the burstiness up to minutes.
+pub const BLOCK_S: f64 = 300.0;
+
+/// One request on its way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it arrives.
+    pub time: Time,
+    /// Index of its class.
+    pub class: u16,
+    /// s: prompt tokens.
+    pub prompt: i64,
+    /// o: output tokens.
+    pub output: i64,
+}
+
+/// How a run is fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Feed {
+    /// The scenario's arrivals.
+    #[default]
+    Open,
+    /// The scenario's arrivals, of which a trace is drawn in blocks (trial number), not replayed.
+    Bootstrap,
+    /// A request is always waiting: the saturated system.
+    Saturated,
+}
+
+/// An endless or finite stream of arrivals in order of time.
+pub struct Source {
+    backlog: Vec<Arrival>,
+    kind: Kind,
+}
+
+enum Kind {
+    Classes { classes: Vec<ClassStream>, saturated: bool },
+    Pairs { law: ArrivalLaw, gap_s: f64, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
+    Replay { trace: Arc<Trace>, next: usize, origin: Time, scale: f64 },
+    Blocks(Blocks),
+}
+
+struct ClassStream {
+    law: ArrivalLaw,
+    gap_s: f64,
+    prompt: LengthLaw,
+    output: LengthLaw,
+    next: Time,
+    times: Stream,
+    lengths: Stream,
+}
+
+struct Pairs {
+    trace: Arc<Trace>,
+    choice: Stream,
+}
+
+impl Pairs {
+    fn draw(&mut self) -> TraceRequest {
+        self.trace.requests[self.choice.random_range(0..self.trace.requests.len())]
+    }
+}
+
+impl Source {
+    /// The arrivals of `scenario` in trial `trial`, after `backlog` requests that are there at time 0.
+    pub fn new(scenario: &Scenario, feed: Feed, seed: u64, trial: u64, backlog: u64) -> Self {
+        let named = |what: &str| stream(seed, &format!("{what}/trial {trial}"));
+        let mut kind = Kind::new(scenario, feed, &named);
+        let mut backlog_kind = if backlog > 0 {
+            Some(Kind::new(scenario, Feed::Saturated, &|what| named(&format!("backlog {what}"))))
+        } else {
+            None
+        };
+        let mut waiting: Vec<Arrival> = (0..backlog).filter_map(|_| backlog_kind.as_mut()?.next()).collect();
+        waiting.reverse();
+        if let Kind::Classes { classes, saturated: false } = &mut kind {
+            classes.iter_mut().for_each(ClassStream::advance);
+        }
+        Self { backlog: waiting, kind }
+    }
+
+    /// The next arrival; none after the end of a replayed trace.
+    #[inline]
+    pub fn next(&mut self) -> Option<Arrival> {
+        if let Some(arrival) = self.backlog.pop() {
+            return Some(arrival);
+        }
+        self.kind.next()
+    }
+}
+
+impl Kind {
+    fn new(scenario: &Scenario, feed: Feed, named: &dyn Fn(&str) -> Stream) -> Self {
+        let workload = &scenario.workload;
+        let saturated = feed == Feed::Saturated;
+        let Some(source) = &workload.trace else {
+            let rates = workload.class_rates();
+            let classes = workload.class.iter().zip(rates).enumerate().map(|(index, (class, rate))| ClassStream {
+                law: workload.arrivals.clone(),
+                gap_s: 1.0 / rate,
+                prompt: class.prompt.clone(),
+                output: class.output.clone(),
+                next: Time::ZERO,
+                times: named(&format!("arrivals of class {index}")),
+                lengths: named(&format!("lengths of class {index}")),
+            });
+            return Self::Classes { classes: classes.collect(), saturated };
+        };
+        let trace = Arc::clone(&source.requests);
+        let origin = trace.requests.first().map_or(Time::ZERO, |request| request.arrival);
+        let scale = workload.rate_per_s.map_or(1.0, |rate| trace.rate_per_s() / rate);
+        match (source.mode, feed) {
+            (TraceMode::Resample, _) | (_, Feed::Saturated) => Self::Pairs {
+                law: workload.arrivals.clone(),
+                gap_s: 1.0 / workload.rate(),
+                clock: Time::ZERO,
+                times: named("arrivals of the trace"),
+                pairs: Pairs { trace, choice: named("pairs of the trace") },
+                saturated,
+            },
+            (TraceMode::Replay, Feed::Bootstrap) => {
+                Self::Blocks(Blocks::new(trace, origin, scale, named("blocks of the trace")))
+            }
+            (TraceMode::Replay, _) => Self::Replay { trace, next: 0, origin, scale },
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Arrival> {
+        match self {
+            Self::Classes { classes, saturated } => Some(next_of_classes(classes, *saturated)),
+            Self::Pairs { law, gap_s, clock, times, pairs, saturated } => {
+                if !*saturated {
+                    *clock += Time::from_seconds(law.sample(times) * *gap_s);
+                }
+                Some(arrival_at(*clock, pairs.draw()))
+            }
+            Self::Replay { trace, next, origin, scale } => {
+                let request = *trace.requests.get(*next)?;
+                *next += 1;
+                Some(arrival_at(rescaled(request.arrival - *origin, *scale), request))
+            }
+            Self::Blocks(blocks) => Some(blocks.next()),
+        }
+    }
+}
+
+fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
+    Arrival { time, class: 0, prompt: request.prompt as i64, output: request.output as i64 }
+}
+
+/// Recorded times stay exact unless the rate was changed.
+fn rescaled(time: Time, scale: f64) -> Time {
+    if scale == 1.0 { time } else { Time::from_seconds(time.seconds() * scale) }
+}
+
+impl ClassStream {
+    #[inline]
+    fn advance(&mut self) {
+        self.next += Time::from_seconds(self.law.sample(&mut self.times) * self.gap_s);
+    }
+
+    #[inline]
+    fn request(&mut self, class: usize) -> Arrival {
+        let prompt = self.prompt.sample(&mut self.lengths) as i64;
+        let output = self.output.sample(&mut self.lengths) as i64;
+        Arrival { time: self.next, class: class as u16, prompt, output }
+    }
+}
+
+/// The class whose next arrival is earliest; in a saturated system classes take turns by their rates.
+#[inline]
+fn next_of_classes(classes: &mut [ClassStream], saturated: bool) -> Arrival {
+    let mut first = 0;
+    for index in 1..classes.len() {
+        if classes[index].next < classes[first].next {
+            first = index;
+        }
+    }
+    let class = &mut classes[first];
+    let mut arrival = class.request(first);
+    class.advance();
+    if saturated {
+        arrival.time = Time::ZERO;
+    }
+    arrival
+}
+
+/// Circular block bootstrap (Politis & Romano 1992): blocks of [`BLOCK_S`] seconds of the recorded trace, each from a random
+/// starting point, joined end to end. Keeps what happens within minutes, forgets slower trends.
+struct Blocks {
+    trace: Arc<Trace>,
+    origin: Time,
+    span: Time,
+    scale: f64,
+    choice: Stream,
+    block_start: Time,
+    block_end: Time,
+    index: usize,
+    lap: Time,
+    base: Time,
+}
+
+impl Blocks {
+    fn new(trace: Arc<Trace>, origin: Time, scale: f64, choice: Stream) -> Self {
+        let mut blocks = Self {
+            span: trace.span(),
+            trace,
+            origin,
+            scale,
+            choice,
+            block_start: Time::ZERO,
+            block_end: Time::ZERO,
+            index: 0,
+            lap: Time::ZERO,
+            base: Time::ZERO,
+        };
+        blocks.open_block();
+        blocks
+    }
+
+    fn length(&self) -> Time {
+        Time::from_decimal(BLOCK_S).min(self.span)
+    }
+
+    fn open_block(&mut self) {
+        self.block_start = Time::from_seconds(self.choice.random::<f64>() * self.span.seconds());
+        self.block_end = self.block_start + self.length();
+        self.lap = Time::ZERO;
+        let start = self.origin + self.block_start;
+        self.index = self.trace.requests.partition_point(|request| request.arrival < start);
+    }
+
+    fn next(&mut self) -> Arrival {
+        loop {
+            if self.index == self.trace.requests.len() {
+                self.index = 0;
+                self.lap += self.span;
+            }
+            let request = self.trace.requests[self.index];
+            let place = request.arrival - self.origin + self.lap;
+            if place < self.block_end {
+                self.index += 1;
+                return arrival_at(rescaled(self.base + (place - self.block_start), self.scale), request);
+            }
+            self.base += self.length();
+            self.open_block();
+        }
+    }
+}

