@@ -176,9 +176,8 @@ fn settle(load: &Load, flow: f64, evicted_per_step: f64, drawdown: f64) -> Press
         pressure.evicted = spread * truncated_normal_excess(spread / drawdown);
         pressure.per_request = evicted_per_step / (flow * pressure.victim_tokens);
         pressure.stay_steps = pressure.evicted / evicted_per_step.max(f64::MIN_POSITIVE);
-        let next = start;
-        pressure.victim_tokens = 0.5 * pressure.victim_tokens
-            + 0.5 * (next + pressure.stay_steps * pressure.per_request / (1.0 + pressure.per_request));
+        let again = 1.0 + pressure.per_request / (1.0 + pressure.per_request);
+        pressure.victim_tokens = 0.5 * (pressure.victim_tokens + start + pressure.stay_steps * again);
     }
     pressure.swapped = pressure.evicted / pressure.victim_tokens;
     pressure
