@@ -3,13 +3,17 @@
 //! `solve` reads a validated [`Scenario`] and returns every figure with the method that gave it. The laws and their measured
 //! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
 
+mod backlog;
 mod boundary;
 mod load;
 mod map;
 mod memory;
+mod residents;
 pub mod root;
 #[cfg(test)]
 mod testing;
+mod single;
+mod slots;
 mod transform;
 
 use crate::answer::{FluidSolution, Summary, Verdict};

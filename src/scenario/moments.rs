@@ -48,6 +48,15 @@ impl Moments {
         self.raw[i][j]
     }
 
+    /// Replaces the prompt's moments by the given ones (powers 0 to 4), independent of the output: for formulas whose source
+    /// states moments and no law.
+    pub fn set_independent_prompt(&mut self, powers: [f64; PROMPT_POWERS + 1]) {
+        let outputs = self.raw[0];
+        for (row, power) in self.raw.iter_mut().zip(powers) {
+            *row = outputs.map(|moment| moment * power);
+        }
+    }
+
     /// E[s].
     pub fn prompt_mean(&self) -> f64 {
         self.raw[1][0]
