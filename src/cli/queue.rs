@@ -85,7 +85,9 @@ fn table(rows: &[Mm1Row]) -> Table {
             Cell::maybe(row.closed_form),
             Cell::maybe(row.solver),
             row.engine.map_or(Cell::Absent, |figure| {
-                figure.interval.map_or(Cell::number(figure.value), |(low, high)| Cell::interval(figure.value, low, high))
+                figure
+                    .interval
+                    .map_or(Cell::number(figure.value), |(low, high)| Cell::interval(figure.value, low, high))
             }),
             row.covered.map_or(Cell::Absent, |inside| Cell::text(if inside { "yes" } else { "no" })),
         ]);

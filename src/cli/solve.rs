@@ -60,7 +60,15 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 fn csv(path: &Path) -> String {
     let mut text = String::from("t_s,waiting,running,swapped,kv_tokens,step_s,throughput_per_s\n");
     for point in &path.points {
-        let row = [point.t_s, point.waiting, point.running, point.swapped, point.kv_tokens, point.step_s, point.throughput_per_s];
+        let row = [
+            point.t_s,
+            point.waiting,
+            point.running,
+            point.swapped,
+            point.kv_tokens,
+            point.step_s,
+            point.throughput_per_s,
+        ];
         text.push_str(&row.map(|value| value.to_string()).join(","));
         text.push('\n');
     }

@@ -206,7 +206,8 @@ fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
         table.row(cells);
     }
     if with_engine {
-        table.note(format!("Engine: throughput of the saturated system, {:.0} % intervals.", study::CONFIDENCE * 100.0));
+        table
+            .note(format!("Engine: throughput of the saturated system, {:.0} % intervals.", study::CONFIDENCE * 100.0));
     }
     table
 }

@@ -10,8 +10,61 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The cause with the path named; what was written so far is removed.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    write_quietly(path, text)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display())))
+    write_quietly(path, text).map_err(|error| named(path, &error))
+}
+
+/// A file written piece by piece that gets its name when it is finished; dropped before that it leaves nothing.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    draft: PathBuf,
+    file: Option<io::BufWriter<fs::File>>,
+}
+
+impl Draft {
+    /// Opens a sibling of `path`.
+    ///
+    /// # Errors
+    /// The cause with the path named.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let open = || {
+            let draft = draft_of(path)?;
+            let file = fs::File::create(&draft)?;
+            Ok(Self { path: path.to_owned(), draft, file: Some(io::BufWriter::new(file)) })
+        };
+        open().map_err(|error| named(path, &error))
+    }
+
+    /// Appends `text`.
+    ///
+    /// # Errors
+    /// The cause with the path named.
+    pub fn write(&mut self, text: &str) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(text.as_bytes()).map_err(|error| named(&self.path, &error))
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// The cause with the path named.
+    pub fn finish(mut self) -> io::Result<()> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        file.flush().and_then(|()| fs::rename(&self.draft, &self.path)).map_err(|error| named(&self.path, &error))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // It was never finished; that it could not be removed adds nothing to what went wrong.
+            let _ = fs::remove_file(&self.draft);
+        }
+    }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()))
 }
 
 fn write_quietly(path: &Path, text: &str) -> io::Result<()> {

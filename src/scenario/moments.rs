@@ -15,6 +15,8 @@ pub struct Moments {
     pub rejected: f64,
     /// P(o > u) for u = 0, 1, …, of the served requests.
     pub output_survival: Vec<f64>,
+    /// P(s = k) for k = 0, 1, …, of the served requests.
+    pub prompt_masses: Vec<f64>,
 }
 
 impl Moments {
@@ -44,6 +46,15 @@ impl Moments {
     /// E[sⁱ oʲ], i ≤ 4, j ≤ 4.
     pub fn raw(&self, i: usize, j: usize) -> f64 {
         self.raw[i][j]
+    }
+
+    /// Replaces the prompt's moments by the given ones (powers 0 to 4), independent of the output: for formulas whose source
+    /// states moments and no law.
+    pub fn set_independent_prompt(&mut self, powers: [f64; PROMPT_POWERS + 1]) {
+        let outputs = self.raw[0];
+        for (row, power) in self.raw.iter_mut().zip(powers) {
+            *row = outputs.map(|moment| moment * power);
+        }
     }
 
     /// E[s].
@@ -99,6 +110,7 @@ struct Sums {
     raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
     served: f64,
     output: Vec<f64>,
+    prompt: Vec<f64>,
 }
 
 impl Sums {
@@ -116,14 +128,8 @@ impl Sums {
             }
             by_prompt *= prompt as f64;
         }
-        self.add_output(output as usize, mass);
-    }
-
-    fn add_output(&mut self, output: usize, mass: f64) {
-        if self.output.len() <= output {
-            self.output.resize(output + 1, 0.0);
-        }
-        self.output[output] += mass;
+        add_mass(&mut self.output, output as usize, mass);
+        add_mass(&mut self.prompt, prompt as usize, mass);
     }
 
     /// Adds independent laws. Without a binding limit the moments factorise; with one, each prompt length meets the outputs
@@ -148,9 +154,8 @@ impl Sums {
             }
         }
         self.served += share;
-        for (length, &mass) in outputs.iter().enumerate() {
-            self.add_output(length, share * mass);
-        }
+        add_masses(&mut self.output, outputs, share);
+        add_masses(&mut self.prompt, prompts, share);
     }
 
     fn add_limited(&mut self, prompts: &[f64], outputs: &[f64], share: f64, limit: u64) {
@@ -180,11 +185,12 @@ impl Sums {
                 by_prompt *= length as f64;
             }
             self.served += share * mass * cumulated[room][0];
+            add_mass(&mut self.prompt, length, share * mass * cumulated[room][0]);
         }
         let mut allowed = 0.0;
         for length in (0..outputs.len()).rev() {
             allowed += fitting[length];
-            self.add_output(length, share * outputs[length] * allowed);
+            add_mass(&mut self.output, length, share * outputs[length] * allowed);
         }
     }
 
@@ -199,7 +205,24 @@ impl Sums {
         }
         output_survival.pop();
         let rejected = if 1.0 - self.served < 1e-12 { 0.0 } else { 1.0 - self.served };
-        Moments { raw: self.raw, rejected, output_survival }
+        self.prompt.iter_mut().for_each(|mass| *mass /= served);
+        Moments { raw: self.raw, rejected, output_survival, prompt_masses: self.prompt }
+    }
+}
+
+fn add_mass(table: &mut Vec<f64>, length: usize, mass: f64) {
+    if table.len() <= length {
+        table.resize(length + 1, 0.0);
+    }
+    table[length] += mass;
+}
+
+fn add_masses(table: &mut Vec<f64>, masses: &[f64], share: f64) {
+    if table.len() < masses.len() {
+        table.resize(masses.len(), 0.0);
+    }
+    for (sum, mass) in table.iter_mut().zip(masses) {
+        *sum += share * mass;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Scenarios that come with the program. Their texts are files under `models/scenarios`, where every number says where it
 //! comes from.
 
+use super::error::ScenarioError;
 use super::nearest::nearest;
 
 /// The preset that is used when no scenario is named.

@@ -62,7 +62,8 @@ pub fn compare(scenario: &Scenario, options: &CompareOptions, progress: Progress
     let engine = Options { sample_every: Some(every), ..engine };
     let runs = trials::run(scenario, &engine, options.trials, progress);
     let simulated = solution_of(scenario, &runs);
-    let saturated = stability::saturated(scenario, &fluid, &SaturatedOptions::new(options.seed, options.trials.min(8)), progress);
+    let saturated =
+        stability::saturated(scenario, &fluid, &SaturatedOptions::new(options.seed, options.trials.min(8)), progress);
     let rows = rows(scenario, &fluid, &simulated, saturated.throughput_per_s);
     let notes = notes(scenario, &fluid, &plan, options, &runs);
     Comparison { fluid, simulated, rows, runs, horizon_s: engine.horizon.seconds(), notes }
@@ -79,7 +80,8 @@ fn rows(
     let load = fluid.lambda_per_s / fluid.boundary.low_per_s;
     let poisson = scenario.workload.arrivals.squared_cv() == 1.0
         && scenario.workload.trace.as_ref().is_none_or(|source| source.mode == TraceMode::Resample);
-    for ((name, analytic), (_, measured)) in fluid.summary.quantities().into_iter().zip(simulated.summary.quantities()) {
+    for ((name, analytic), (_, measured)) in fluid.summary.quantities().into_iter().zip(simulated.summary.quantities())
+    {
         if analytic.is_none() && measured.is_none() {
             continue;
         }
@@ -128,7 +130,7 @@ fn notes(
 ) -> Vec<String> {
     let mut notes = fluid.notes.clone();
     notes.push(format!(
-        "Simulated: {} trials of {:.6} s after a warm-up of {:.6} s ({WARMUP_RULE}); 95 % intervals, Student t over trials.",
+        "Simulated: {} trials of {:.0} s after a warm-up of {:.0} s ({WARMUP_RULE}); 95 % intervals, Student t over trials.",
         options.trials, plan.duration_s, plan.warmup_s
     ));
     if let Some(note) = trace_note(scenario) {

@@ -3,9 +3,9 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod plan;
+pub mod queues;
 pub mod simulate;
 pub mod stability;
-pub mod queues;
 mod summary;
 pub mod sweep;
 pub mod trials;

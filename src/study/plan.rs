@@ -23,22 +23,26 @@ pub struct Plan {
 }
 
 /// Requests measured per trial at least.
-const REQUESTS: f64 = 5000.0;
+const REQUESTS: f64 = 20_000.0;
+/// Requests measured per trial at most, however slowly the queue relaxes.
+const MOST_REQUESTS: f64 = 200_000.0;
 /// Warm-up in residence times of a request.
 const RESIDENCES: f64 = 5.0;
 /// Warm-up in relaxation times 1/(λ*(1 − ρ)²) of the queue.
 const RELAXATIONS: f64 = 10.0;
 /// The measured part in warm-ups.
-const WARMUPS: f64 = 4.0;
+const WARMUPS: f64 = 20.0;
 /// 1 − ρ below which longer runs no longer help.
 const SMALLEST_GAP: f64 = 0.01;
 
 /// The rule in words, for notes.
-pub const WARMUP_RULE: &str = "5 residence times and 10 relaxation times 1/(λ*(1−ρ)²) of the queue, whichever is longer";
+pub const WARMUP_RULE: &str =
+    "5 residence times and 10 relaxation times 1/(λ*(1−ρ)²) of the queue, whichever is longer";
 
 impl Plan {
     /// The plan for a scenario whose analytic answer is known. The warm-up is the longer of 5 residence times and 10
-    /// relaxation times of the queue; the measured part 4 warm-ups and 5000 requests, or the rest of a replayed trace.
+    /// relaxation times of the queue; the measured part 20 warm-ups, but from 20 000 to 200 000 requests, or the rest of a
+    /// replayed trace.
     pub fn new(scenario: &Scenario, fluid: &FluidSolution, wishes: Wishes) -> Self {
         let rate = scenario.workload.rate();
         let boundary = fluid.boundary.low_per_s.max(f64::MIN_POSITIVE);
@@ -53,7 +57,7 @@ impl Plan {
                 let warmup = warmup.min(span / 5.0);
                 (warmup, span - warmup)
             }
-            None => (warmup, (WARMUPS * warmup).max(REQUESTS / rate)),
+            None => (warmup, (WARMUPS * warmup).clamp(REQUESTS / rate, MOST_REQUESTS / rate)),
         };
         let warmup_s = wishes.warmup_s.unwrap_or(warmup);
         Self { warmup_s, duration_s: wishes.duration_s.unwrap_or(duration) }

@@ -6,7 +6,7 @@ use super::trials::{self, Progress};
 use crate::answer::{Figure, FluidSolution, Summary, Verdict};
 use crate::des::Feed;
 use crate::fluid;
-use crate::queueing::error::QueueError;
+use crate::queueing::QueueError;
 use crate::queueing::mm1::Mm1;
 use crate::scenario::{Scenario, ScenarioError, load, presets};
 use crate::stats::coverage::is_consistent;

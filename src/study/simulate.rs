@@ -84,7 +84,7 @@ pub fn solution_of(scenario: &Scenario, runs: &[Run]) -> SimulatedSolution {
 
 fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Run]) -> Vec<String> {
     let mut notes = vec![format!(
-        "Population: requests that arrive in the {:.6} s after a warm-up of {:.6} s ({WARMUP_RULE}); the run goes on until they have finished.",
+        "Population: requests that arrive in the {:.0} s after a warm-up of {:.0} s ({WARMUP_RULE}); the run goes on until they have finished.",
         plan.duration_s, plan.warmup_s
     )];
     notes.push(if options.trials > 1 {
@@ -100,7 +100,9 @@ fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Ru
     }
     let censored: u64 = runs.iter().flat_map(|run| &run.windows).map(|window| window.censored).sum();
     if censored > 0 {
-        notes.push(format!("{censored} requests of the population were unfinished when the run was stopped and are in no latency."));
+        notes.push(format!(
+            "{censored} requests of the population were unfinished when the run was stopped and are in no latency."
+        ));
     }
     notes
 }

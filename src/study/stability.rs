@@ -47,17 +47,10 @@ pub fn saturated(
     let warmup_s = 10.0 * residents_at_saturation(scenario) / boundary;
     let horizon_s = warmup_s + options.completions / boundary;
     let (warmup, horizon) = (Time::from_seconds(warmup_s), Time::from_seconds(horizon_s));
-    let engine = Options {
-        seed: options.seed,
-        feed: Feed::Saturated,
-        limit: horizon,
-        ..Options::until(warmup, horizon)
-    };
+    let engine =
+        Options { seed: options.seed, feed: Feed::Saturated, limit: horizon, ..Options::until(warmup, horizon) };
     let runs = trials::run(scenario, &engine, options.trials, progress);
-    Saturated {
-        throughput_per_s: throughput(&windows(&runs)),
-        steps: runs.iter().map(|run| run.totals.steps).sum(),
-    }
+    Saturated { throughput_per_s: throughput(&windows(&runs)), steps: runs.iter().map(|run| run.totals.steps).sum() }
 }
 
 /// About how many requests are resident when a request is always waiting: the smallest of the limits' mean-field values.

@@ -12,7 +12,8 @@ pub const CONFIDENCE: f64 = 0.95;
 pub fn summarise(windows: &[&Window], overloaded: bool) -> Summary {
     let rate = |numerator: &dyn Fn(&Window) -> f64| mean_of(windows, &|window| numerator(window) / window.seconds());
     let area = |area: &dyn Fn(&Window) -> i128| mean_of(windows, &|w| area(w) as f64 / (w.end - w.start).0 as f64);
-    let per_step = |sum: &dyn Fn(&Window) -> f64| ratio_of(windows, &|window| (sum(window), window.totals.steps as f64));
+    let per_step =
+        |sum: &dyn Fn(&Window) -> f64| ratio_of(windows, &|window| (sum(window), window.totals.steps as f64));
     let latency = |of: &dyn Fn(&Window) -> &Histogram| if overloaded { None } else { latency_of(windows, of) };
     let growth = rate(&growth_of);
     Summary {
@@ -52,7 +53,8 @@ fn figure(interval: Interval) -> Figure {
 }
 
 fn mean_of(windows: &[&Window], value: &dyn Fn(&Window) -> f64) -> Option<Figure> {
-    let values: Vec<f64> = windows.iter().filter(|window| window.end > window.start).map(|window| value(window)).collect();
+    let values: Vec<f64> =
+        windows.iter().filter(|window| window.end > window.start).map(|window| value(window)).collect();
     mean_interval(&values, CONFIDENCE).map(figure)
 }
 

@@ -31,8 +31,12 @@ impl Axis {
     /// Says what cannot be read, or that the range is empty.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let wrong = |problem: String| {
-            ScenarioError::at(text, problem, "write KEY=FROM:TO:STEP or KEY=V1,V2, e.g. instance.kv_tokens=20000:200000:20000")
-                .in_file("--sweep")
+            ScenarioError::at(
+                text,
+                problem,
+                "write KEY=FROM:TO:STEP or KEY=V1,V2, e.g. instance.kv_tokens=20000:200000:20000",
+            )
+            .in_file("--sweep")
         };
         let (key, range) = text.split_once('=').ok_or_else(|| wrong("has no `=`".to_owned()))?;
         let number = |part: &str| match part.trim().parse::<f64>() {
@@ -87,7 +91,11 @@ pub fn points(axes: &[Axis]) -> Result<Vec<Vec<f64>>, ScenarioError> {
     let mut points = vec![Vec::new()];
     for axis in axes {
         if points.len().saturating_mul(axis.values.len()) > MAX_POINTS {
-            return Err(ScenarioError::at("--sweep", format!("has more than {MAX_POINTS} points"), "take larger steps"));
+            return Err(ScenarioError::at(
+                "--sweep",
+                format!("has more than {MAX_POINTS} points"),
+                "take larger steps",
+            ));
         }
         points = points
             .iter()

@@ -1,0 +1,327 @@
+//! The prompts that wait for their share of the token budget, as a Markov chain from one iteration to the next.
+//!
+//! u is the backlog of prompt tokens at the start of an iteration, c = B − n what the decodes leave of the budget. The
+//! iteration works on p = min(u, c) prompt tokens, takes T(p), and finds u' = u − p + CP(λT(p)) at its end, CP a compound
+//! Poisson number of prompts. A tagged arrival waits for the iteration in progress to end, then first come first served for
+//! as many iterations as its last token needs. Tokens are counted in cells of a lattice.
+
+use super::transform::{compound_poisson, on_lattice};
+
+/// Multiplications spent on the chain; sets the cell.
+const WORK: f64 = 5e5;
+
+/// What the chain needs to know.
+pub(super) struct Traffic<'a> {
+    /// λ.
+    pub rate: f64,
+    /// P(s = k).
+    pub prompts: &'a [f64],
+    /// E\[s\].
+    pub prompt: f64,
+    /// E\[s²\].
+    pub prompt_squared: f64,
+    /// c, possibly infinite.
+    pub chunk: f64,
+    /// Share of time without any request.
+    pub idle: f64,
+}
+
+/// The stationary backlog and what a request meets in it. Times in seconds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Backlog {
+    /// E\[T\] over iterations.
+    pub step: f64,
+    /// E\[T²\] over iterations.
+    pub step_squared: f64,
+    /// E\[min(u, c)\] over iterations.
+    pub tokens: f64,
+    /// Mean residual of the iteration that an arrival meets.
+    pub residual: f64,
+    /// From the first iteration after the arrival to the first token.
+    pub own: f64,
+    /// The part of it before the iteration that first works on the prompt.
+    pub before: f64,
+    /// Mean growth of a request's later iterations over E\[T\], summed, by the backlog that its own prompt left.
+    pub excess: f64,
+    /// (T, share of iterations).
+    pub steps: Vec<(f64, f64)>,
+    /// (own time, share of arrivals).
+    pub owns: Vec<(f64, f64)>,
+}
+
+/// Solves the chain. `step` gives T(p).
+///
+/// Returns `None` when the prompts alone exceed the budget: λT(c)·E\[s\] ≥ c.
+pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Backlog> {
+    let grid = Grid::of(traffic, step)?;
+    let mut chain = Chain::new(traffic, &grid, 0.0);
+    if traffic.idle > 1e-3 {
+        // An idle period ends with one prompt; it follows a share of the iterations that leave no backlog.
+        let mean: f64 = chain.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum();
+        let per_boundary = traffic.rate * traffic.idle / (1.0 - traffic.idle) * mean / chain.law[0].max(1e-12);
+        chain = Chain::new(traffic, &grid, per_boundary.min(1.0));
+    }
+    Some(describe(traffic, &grid, &chain))
+}
+
+/// The lattice: `levels` cells make c, `size` cells hold the backlog.
+struct Grid {
+    cell: f64,
+    levels: usize,
+    size: usize,
+    prompts: Vec<f64>,
+    /// T of each level.
+    steps: Vec<f64>,
+}
+
+impl Grid {
+    fn of(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Self> {
+        let reach = reach(traffic, step)?;
+        let chunk = traffic.chunk.min(reach);
+        let mut cell = (reach * reach * chunk / WORK).cbrt().max(1.0);
+        let mut levels = (chunk / cell).round().max(2.0) as usize;
+        cell = chunk / levels as f64;
+        if chunk < reach && cell < 1.0 {
+            levels = chunk.max(1.0) as usize;
+            cell = chunk / levels as f64;
+        }
+        let size = ((reach / cell).ceil() as usize + 1).clamp(levels + 1, 1200);
+        let steps = (0..=levels).map(|level| step(level as f64 * cell)).collect();
+        Some(Self { cell, levels, size, prompts: on_lattice(traffic.prompts, cell), steps })
+    }
+}
+
+/// A backlog that is practically never exceeded.
+fn reach(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
+    let tokens = traffic.rate * traffic.prompt;
+    let mut mean = 0.0;
+    for _ in 0..100 {
+        mean = tokens * step(f64::min(mean, traffic.chunk));
+    }
+    let longest = (traffic.prompts.len() - 1) as f64;
+    let squared = traffic.rate * traffic.prompt_squared * step(mean.min(traffic.chunk));
+    let slope = (tokens * (step(mean + 1.0) - step(mean))).clamp(0.0, 0.99);
+    let variance = squared / (1.0 - slope * slope);
+    let mut reach = mean + 7.0 * variance.sqrt() + longest.min(6.0 * traffic.prompt_squared / traffic.prompt);
+    if traffic.chunk < reach {
+        let full = tokens * step(traffic.chunk);
+        if full >= traffic.chunk * (1.0 - 1e-6) {
+            return None;
+        }
+        let spread = traffic.rate * traffic.prompt_squared * step(traffic.chunk);
+        reach += 7.0 * spread / (2.0 * (traffic.chunk - full));
+    }
+    Some(reach)
+}
+
+struct Chain {
+    /// Stationary law of u.
+    law: Vec<f64>,
+    /// Arrivals during an iteration at each level.
+    arrivals: Vec<Vec<f64>>,
+}
+
+impl Chain {
+    /// `idle` is the probability that an empty backlog means an empty system.
+    fn new(traffic: &Traffic, grid: &Grid, idle: f64) -> Self {
+        let arrivals: Vec<Vec<f64>> =
+            grid.steps.iter().map(|step| compound_poisson(&grid.prompts, traffic.rate * step, grid.size)).collect();
+        let n = grid.size;
+        let mut rows = vec![0.0; n * n];
+        for (u, row) in rows.chunks_exact_mut(n).enumerate() {
+            let rest = u.saturating_sub(grid.levels);
+            row[rest..].copy_from_slice(&arrivals[u.min(grid.levels)][..n - rest]);
+            if u == 0 && idle > 0.0 {
+                row.iter_mut().for_each(|p| *p *= 1.0 - idle);
+                row.iter_mut().zip(&grid.prompts).for_each(|(p, mass)| *p += idle * mass);
+            }
+            row[n - 1] += (1.0 - row.iter().sum::<f64>()).max(0.0);
+        }
+        Self { law: stationary(&mut rows, n, grid.levels), arrivals }
+    }
+}
+
+/// The stationary law by Grassmann, Taksar and Heyman's elimination, which subtracts nothing. A state leads down by at most
+/// `band` states.
+fn stationary(rows: &mut [f64], n: usize, band: usize) -> Vec<f64> {
+    let mut outflow = vec![1.0; n];
+    for k in (1..n).rev() {
+        let low = k.saturating_sub(band);
+        let (above, rest) = rows.split_at_mut(k * n);
+        let pivot = &rest[low..k];
+        let sum: f64 = pivot.iter().sum();
+        outflow[k] = sum.max(f64::MIN_POSITIVE);
+        for row in above.chunks_exact_mut(n) {
+            let factor = row[k] / outflow[k];
+            if factor != 0.0 {
+                row[low..k].iter_mut().zip(pivot).for_each(|(cell, p)| *cell += factor * p);
+            }
+        }
+    }
+    let mut law = vec![0.0; n];
+    law[0] = 1.0;
+    for k in 1..n {
+        law[k] = (0..k).map(|i| law[i] * rows[i * n + k]).sum::<f64>() / outflow[k];
+    }
+    let total: f64 = law.iter().sum();
+    law.iter_mut().for_each(|p| *p /= total);
+    law
+}
+
+/// What others have in the queue when a tagged prompt's first iteration starts: `ahead` of it and in all, in cells.
+struct Met {
+    ahead: Vec<f64>,
+    total: Vec<f64>,
+}
+
+fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain) -> Backlog {
+    let mut found = Backlog::default();
+    let mut by_level = vec![0.0; grid.levels + 1];
+    for (u, p) in chain.law.iter().enumerate() {
+        by_level[u.min(grid.levels)] += p;
+    }
+    let mut backlog_mean = 0.0;
+    for (u, p) in chain.law.iter().enumerate() {
+        backlog_mean += p * u as f64 * grid.cell;
+    }
+    for (level, &p) in by_level.iter().enumerate() {
+        let step = grid.steps[level];
+        found.step += p * step;
+        found.step_squared += p * step * step;
+        found.tokens += p * level as f64 * grid.cell;
+        found.steps.push((step, p));
+    }
+    found.residual = found.step_squared / (2.0 * found.step);
+    let met = meet(traffic, grid, chain, found.step);
+    let left = follow(traffic, grid, &met, &mut found);
+    let (alpha, full) = (grid.steps[0], grid.steps[grid.levels]);
+    let per_token = (full - alpha) / (grid.levels as f64 * grid.cell);
+    let share = (traffic.rate * per_token * traffic.prompt).min(0.999);
+    found.excess = per_token * (left - backlog_mean) / (1.0 - share);
+    found
+}
+
+/// A tagged arrival falls into an iteration in proportion to its length, at a uniform moment of it. What came before it in
+/// that iteration is the mean of CP(λt) over 0 < t < T, by λ(f − δ)∗∫CP = CP(λT) − δ.
+fn meet(traffic: &Traffic, grid: &Grid, chain: &Chain, mean_step: f64) -> Met {
+    let n = grid.size;
+    let mut total = vec![0.0; n];
+    let mut low = vec![0.0; n];
+    let mut shifts = vec![0.0; n];
+    for (u, &p) in chain.law.iter().enumerate() {
+        let level = u.min(grid.levels);
+        let weight = p * grid.steps[level] / mean_step;
+        let rest = u - level;
+        if weight < 1e-14 {
+            continue;
+        }
+        total[rest..].iter_mut().zip(&chain.arrivals[level]).for_each(|(sum, mass)| *sum += weight * mass);
+        if rest == 0 {
+            let scale = weight / (traffic.rate * grid.steps[level]);
+            low.iter_mut().zip(&chain.arrivals[level]).for_each(|(sum, mass)| *sum -= scale * mass);
+            low[0] += scale;
+        } else {
+            shifts[rest] += weight;
+        }
+    }
+    let full = grid.levels;
+    let scale = 1.0 / (traffic.rate * grid.steps[full]);
+    let mut high: Vec<f64> = chain.arrivals[full].iter().map(|mass| -scale * mass).collect();
+    high[0] += scale;
+    let mut ahead = deconvolved(&low, &grid.prompts);
+    let behind_full = deconvolved(&high, &grid.prompts);
+    for (rest, &weight) in shifts.iter().enumerate().filter(|&(_, &weight)| weight > 0.0) {
+        ahead[rest..].iter_mut().zip(&behind_full).for_each(|(sum, mass)| *sum += weight * mass);
+    }
+    Met { ahead, total }
+}
+
+/// x with (δ − f)∗x = y.
+fn deconvolved(y: &[f64], f: &[f64]) -> Vec<f64> {
+    let mut x = vec![0.0; y.len()];
+    for k in 0..y.len() {
+        let reach = k.min(f.len() - 1);
+        let sum: f64 = f[1..=reach].iter().zip(x[k - reach..k].iter().rev()).map(|(a, b)| a * b).sum();
+        x[k] = ((y[k] + sum) / (1.0 - f[0])).max(0.0);
+    }
+    x
+}
+
+/// Follows the tagged prompt through its iterations; returns the mean backlog after the last of them, in tokens.
+fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64 {
+    let (c, cell) = (grid.levels, grid.cell);
+    let last = convolved(&met.ahead, &grid.prompts);
+    let all = convolved(&met.total, &grid.prompts);
+    let full = grid.steps[c];
+    let arrivals = traffic.rate * traffic.prompt;
+    // First iteration: finished there when the prompt's last token lies within c.
+    let within: f64 = last[..=c.min(last.len() - 1)].iter().sum();
+    let mut left = 0.0;
+    let mut certain = 0.0;
+    for (y, &mass) in all.iter().enumerate() {
+        let step = grid.steps[y.min(c)];
+        found.own += mass * step;
+        left += mass * y.saturating_sub(c) as f64 * cell;
+        if y <= c {
+            certain += mass;
+            left += mass * arrivals * step;
+            found.owns.push((step, mass));
+        }
+    }
+    found.owns.push((full, (within - certain).max(0.0)));
+    left += (within - certain).max(0.0) * arrivals * full;
+    let beyond: f64 = last.iter().skip(c + 1).sum();
+    let mean_beyond: f64 = last.iter().enumerate().skip(c + 1).map(|(y, mass)| mass * (y - c) as f64 * cell).sum();
+    left -= mean_beyond + beyond * arrivals * found.residual;
+    // Later iterations: all before the last are full.
+    let mut index = 2;
+    let mut from = c;
+    while from + 1 < last.len() {
+        let waited = found.residual + (index.min(6) - 1) as f64 * full;
+        let behind = compound_poisson(&grid.prompts, traffic.rate * waited, c + 1);
+        for (y, &mass) in last.iter().enumerate().skip(from + 1) {
+            let rest = y - from;
+            if rest > c {
+                found.own += mass * full;
+                continue;
+            }
+            let (step, over) = shared(grid, rest, &behind, arrivals * waited);
+            found.own += mass * step;
+            found.owns.push((full * (index - 1) as f64 + step, mass));
+            left += mass * (over + arrivals * step);
+        }
+        from += c;
+        index += 1;
+    }
+    let mut tail = 1.0 - met.ahead.iter().take(c).sum::<f64>();
+    let mut reached = c;
+    while tail > 1e-12 && reached < met.ahead.len() {
+        found.before += tail * full;
+        tail -= met.ahead.iter().skip(reached).take(c).sum::<f64>();
+        reached += c;
+    }
+    left
+}
+
+/// The last iteration of a prompt with `rest` cells left and `behind` it in the queue (mean `mean` tokens): its mean length,
+/// and the tokens that do not fit.
+fn shared(grid: &Grid, rest: usize, behind: &[f64], mean: f64) -> (f64, f64) {
+    let room = grid.levels - rest;
+    let (mut step, mut fitting, mut tokens) = (0.0, 0.0, 0.0);
+    for (j, mass) in behind.iter().take(room + 1).enumerate() {
+        step += mass * grid.steps[rest + j];
+        fitting += mass;
+        tokens += mass * j as f64;
+    }
+    let beyond = (1.0 - fitting).max(0.0);
+    let over = mean - grid.cell * (tokens + beyond * room as f64);
+    (step + beyond * grid.steps[grid.levels], over.max(0.0))
+}
+
+fn convolved(a: &[f64], b: &[f64]) -> Vec<f64> {
+    let mut sum = vec![0.0; a.len() + b.len() - 1];
+    for (i, &x) in a.iter().enumerate().filter(|&(_, &x)| x > 1e-15) {
+        sum[i..].iter_mut().zip(b).for_each(|(cell, y)| *cell += x * y);
+    }
+    sum
+}

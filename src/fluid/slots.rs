@@ -1,0 +1,111 @@
+//! Waiting for KV memory below saturation. The memory counts as K = (M − U)/κ slots, κ = F2/g the unit that gives a Poisson
+//! number of them the mean and the variance of the KV demand (Hayward 1952); a birth–death chain over them gives the
+//! probability that the memory is full, and the variability of the seconds that a request needs gives the wait.
+
+use super::load::Load;
+use super::memory::{unused_greedy, unused_reserve};
+use crate::scenario::Admission;
+
+/// The wait for memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wait {
+    /// C: probability that the memory is full.
+    pub probability: f64,
+    /// Mean of a positive wait, seconds.
+    pub mean: f64,
+}
+
+/// The step law as base + per_token·b + per_context·C.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    pub base_s: f64,
+    pub per_token_s: f64,
+    pub per_context_s: f64,
+}
+
+/// Solves the chain at rate λ below the memory's boundary λ*.
+pub(super) fn wait(load: &Load, line: Line, capacity: f64, boundary: f64) -> Wait {
+    let moments = &load.moments;
+    let reserve = load.scenario.policy.admission == Admission::Reserve;
+    let waste = load.block_waste();
+    let held = if reserve { moments.reserved_mean() } else { moments.held_mean() } + waste * load.output();
+    let unused = if reserve { unused_reserve(load) } else { unused_greedy(load) };
+    let squares =
+        if reserve { moments.raw(2, 1) + 2.0 * moments.raw(1, 2) + moments.raw(0, 3) } else { moments.held_squares() };
+    let unit = squares / held;
+    let in_use = (capacity - unused).max(unit);
+    let factor = variability(load, line, in_use, reserve);
+    let slots = in_use / unit;
+    let whole = slots.floor().max(1.0);
+    let at = |k: f64| full_probability(load, line, unit, held, boundary, k).max(1e-300).ln();
+    let probability = (at(whole) + (slots - whole) * (at(whole + 1.0) - at(whole))).exp().min(1.0);
+    Wait { probability, mean: factor / (boundary - load.served_per_s) }
+}
+
+/// c_f = E\[S²\]/(2E\[S\]²), S the seconds of the saturated server that one request consumes.
+fn variability(load: &Load, line: Line, in_use: f64, reserve: bool) -> f64 {
+    let m = &load.moments;
+    // G = (s + 1/2)o + o²/2 tokens held over the life, R = os + o² reserved, W = s + o − 1.
+    let held = [0.5, 1.0, 0.5];
+    let bound = if reserve { [0.0, 1.0, 1.0] } else { held };
+    let per_held =
+        |c: [f64; 3], i: usize, j: usize| c[0] * m.raw(i, j + 1) + c[1] * m.raw(i + 1, j + 1) + c[2] * m.raw(i, j + 2);
+    let (a, b, d) = (line.base_s / in_use, line.per_context_s, line.per_token_s);
+    // The part quadratic in lengths: A·bound + B·held, as coefficients of o, so, o².
+    let c = [0, 1, 2].map(|k| a * bound[k] + b * held[k]);
+    let mean = per_held(c, 0, 0) + d * m.work_mean();
+    let square = |c: [f64; 3]| c[0] * per_held(c, 0, 1) + c[1] * per_held(c, 1, 1) + c[2] * per_held(c, 0, 2);
+    let crossed = per_held(c, 1, 0) + per_held(c, 0, 1) - per_held(c, 0, 0);
+    let works = m.raw(2, 0) + m.raw(0, 2) + 1.0 + 2.0 * (m.raw(1, 1) - m.raw(1, 0) - m.raw(0, 1));
+    let second = square(c) + 2.0 * d * crossed + d * d * works;
+    second / (2.0 * mean * mean)
+}
+
+fn full_probability(load: &Load, line: Line, unit: f64, held: f64, boundary: f64, slots: f64) -> f64 {
+    let rate = load.served_per_s;
+    let x = (rate * line.per_token_s * (load.prompt() - 1.0)).min(0.999);
+    let per_slot = unit * (line.per_token_s * load.output() + line.per_context_s * load.moments.held_mean()) / held;
+    let rho = rate / boundary;
+    let mut below = 1.0;
+    let mut mass = 1.0_f64;
+    for k in 1..=slots as usize {
+        let k = k as f64;
+        if k >= slots {
+            mass *= rho;
+            let full = mass / (1.0 - rho);
+            return full / (full + below);
+        }
+        let step = (line.base_s + k * per_slot) / (1.0 - x);
+        mass *= rate * held * step / (k * unit);
+        below += mass;
+        if below > 1e200 {
+            mass /= below;
+            below = 1.0;
+        }
+    }
+    1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::testing::{geometric, scenario, uniform, with_context, with_memory};
+    use approx::assert_relative_eq;
+
+    /// Ex. 2 of the memory law: C and E\[W\] at .8 and .9 λ*.
+    #[test]
+    fn worked_example_of_the_memory_law() {
+        let line = Line { base_s: 0.02, per_token_s: 4e-5, per_context_s: 2.5e-7 };
+        let law = with_context(line.base_s, line.per_token_s, line.per_context_s);
+        for (rate, probability, mean) in [(14.702948, 0.118256, 0.029401), (16.540816, 0.412257, 0.204991)] {
+            let question =
+                with_memory(scenario(rate, geometric(100.0), uniform(1, 199), law.clone(), 100_000), 8000, Some(0.0));
+            let mut load = Load::of(&question);
+            load.served_per_s = rate;
+            assert_relative_eq!(unused_greedy(&load), 99.509901, max_relative = 1e-6);
+            let found = wait(&load, line, 8000.0, 18.378685);
+            assert_relative_eq!(found.probability, probability, max_relative = 1e-5);
+            assert_relative_eq!(found.probability * found.mean, mean, max_relative = 2e-5);
+        }
+    }
+}
