@@ -1,6 +1,6 @@
 //! What users get wrong, and what the message must name. Broken traces are in `trace::tests`.
 
-use super::{Override, load, open};
+use super::{Override, load, open, trace};
 
 const GOOD: &str = r#"
 name = "good"
@@ -193,6 +193,35 @@ fn a_class_that_a_trace_replaces_cannot_be_overridden() {
     let error = open(None, &[change], Some((trace, super::TraceMode::Replay))).unwrap_err();
     assert_eq!(error.key, "workload.class[0]");
     assert_message(&error, &["the list is empty"]);
+}
+
+/// Every text that differs from `text` in one character.
+fn slips(text: &str) -> impl Iterator<Item = String> {
+    let changes = ["", "9", "-", "\"", ".", "\n", "é"];
+    (0..text.len())
+        .flat_map(move |at| changes.map(|change| (at, change)))
+        .map(move |(at, change)| format!("{}{change}{}", &text[..at], &text[at + 1..]))
+}
+
+#[test]
+fn no_slip_of_the_pen_panics_or_goes_unexplained() {
+    for text in slips(GOOD) {
+        if let Err(error) = load("slip.toml", &text, &[]) {
+            assert!(error.origin == "slip.toml" && !error.key.is_empty() && !error.remedy.is_empty(), "{error}");
+        }
+    }
+    let traces = [
+        "arrival_time,prefill_length,decode_length\n0,10,3\n1.5,30,5\n",
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-12-31 23:59:59.5+00:00,10,3\n2024-01-01T00:00:00Z,20.0,4\n",
+        "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 2}\n\
+         {\"timestamp\": 1e2, \"input_length\": 5, \"output_length\": 2}\n",
+    ];
+    for text in traces.into_iter().flat_map(slips) {
+        if let Err(error) = trace::read("slip.csv", &text) {
+            assert!(error.origin == "slip.csv" && error.key.starts_with("line "), "{error}");
+            assert!(!error.remedy.is_empty(), "{error}");
+        }
+    }
 }
 
 fn assert_message(error: &super::ScenarioError, parts: &[&str]) {

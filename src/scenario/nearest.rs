@@ -4,9 +4,8 @@
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let length = word.chars().count();
-    let steps = |candidate: &str| match length > 2 && candidate.starts_with(&word) {
-        true => 0,
-        false => distance(&word, candidate),
+    let steps = |candidate: &str| {
+        if length > 2 && candidate.starts_with(&word) { 0 } else { distance(&word, candidate) }
     };
     let near = |candidate: &str| steps(candidate) <= 1 + length.min(candidate.len()) / 3;
     candidates.into_iter().filter(|candidate| near(candidate)).min_by_key(|candidate| steps(candidate))

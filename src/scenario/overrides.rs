@@ -203,10 +203,8 @@ fn find_member(items: &[Value], member: &Segment, place: &str) -> Result<usize, 
         let members: Vec<String> = (0..items.len())
             .map(|index| format!("`{}`", name_of(&items[index]).unwrap_or_else(|| index.to_string())))
             .collect();
-        let problem = match members.is_empty() {
-            true => "does not exist, for the list is empty".to_owned(),
-            false => format!("does not exist, the list has {}", members.join(", ")),
-        };
+        let held = if members.is_empty() { "is empty".to_owned() } else { format!("has {}", members.join(", ")) };
+        let problem = format!("does not exist, the list {held}");
         ScenarioError::at(
             &written,
             problem,
