@@ -26,7 +26,7 @@ pub fn document(tables: &[Table]) -> String {
 pub fn fragment(table: &Table) -> String {
     let mut lines = vec!["\\begin{table}[htbp]".to_owned(), "\\centering".to_owned()];
     if !table.title.is_empty() {
-        lines.push(format!("\\caption{{{}}}", escape(&table.title)));
+        lines.push(format!("\\caption{{{}}}\\smallskip", escape(&table.title)));
     }
     if !table.columns.is_empty() {
         lines.extend(tabular(table));
@@ -265,7 +265,7 @@ mod tests {
 
         \begin{table}[htbp]
         \centering
-        \caption{Load $\rho$ = $\lambda$/$\lambda$$^{*}$}
+        \caption{Load $\rho$ = $\lambda$/$\lambda$$^{*}$}\smallskip
         \begin{tabular}{lr}
         \toprule
         name & wait (s) \\
