@@ -1,6 +1,6 @@
 //! M/G/1: Poisson arrivals, any service law, one server, first come first served.
 //!
-//! Pollaczek–Khinchine: Wq = λE[S²]/(2(1−ρ)), ρ = λE[S]. Kleinrock (1975), *Queueing Systems* vol. 1, §5.7. Of the law only
+//! Pollaczek–Khinchine: Wq = λE\[S²\]/(2(1−ρ)), ρ = λE\[S\]. Kleinrock (1975), *Queueing Systems* vol. 1, §5.7. Of the law only
 //! two moments enter, so quantiles of the wait are not offered here.
 
 use super::error::{QueueError, not_negative, positive};
