@@ -79,8 +79,8 @@ fn number_word(word: &str) -> String {
     }
 }
 
-/// `text` in TeX's own words: special characters, Greek and other symbols, and `code` between backticks. A character that
-/// pdflatex does not know becomes its code point in brackets, so that the document still compiles.
+/// `text` in TeX's own words: special characters, Greek and other symbols, and `code` between backticks. A character
+/// that pdflatex does not know becomes its code point in brackets, so that the document still compiles.
 pub fn escape(text: &str) -> String {
     let ticks = text.matches('`').count();
     let mut out = String::new();

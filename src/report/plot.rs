@@ -1,5 +1,5 @@
-//! Plots as SVG: panels stacked over one x axis, in colours that colour-blind readers can tell apart (Okabe and Ito 2008).
-//! Legends stand above the panels, so that they cover no data.
+//! Plots as SVG: panels stacked over one x axis, in colours that colour-blind readers can tell apart (Okabe and Ito
+//! 2008). Legends stand above the panels, so that they cover no data.
 
 mod axis;
 mod thin;
@@ -270,7 +270,8 @@ fn draw_series(chart: &mut Chart, series: &Series, colour: RGBColor, (x, y): (&A
     Ok(())
 }
 
-/// Shade around a line, bars through dots. A lower end without a place, such as 0 on a logarithmic axis, is at the bottom.
+/// Shade around a line, bars through dots. A lower end without a place, such as 0 on a logarithmic axis, is at the
+/// bottom.
 fn draw_band(chart: &mut Chart, series: &Series, colour: RGBColor, (x, y): (&Axis, &Axis)) -> Drawn {
     let Some(band) = &series.band else {
         return Ok(());
