@@ -1,7 +1,8 @@
 //! Stationary law of a birth–death chain.
 //!
 //! π_{n+1}/π_n = λ_n/μ_{n+1} (Kleinrock 1975, *Queueing Systems* vol. 1, §3.1). The products are summed as logarithms,
-//! relative to the largest, so that chains with thousands of states neither overflow nor lose their small probabilities.
+//! relative to the largest, so that chains with thousands of states neither overflow nor lose their small
+//! probabilities.
 
 use super::error::{QueueError, not_negative, positive};
 
@@ -13,11 +14,12 @@ pub struct BirthDeath {
 }
 
 impl BirthDeath {
-    /// The law with ln(λ_n/μ_{n+1}) = `log_ratios[n]`, on as many states plus one. `tail_ratio` r continues it for ever with
-    /// constant rates; 0 ends it. A ratio of −∞ (no births) ends the chain at that state.
+    /// The law with ln(λ_n/μ_{n+1}) = `log_ratios[n]`, on as many states plus one. `tail_ratio` r continues it for ever
+    /// with constant rates; 0 ends it. A ratio of −∞ (no births) ends the chain at that state.
     ///
     /// # Errors
-    /// [`QueueError::HeavyTail`] when r ≥ 1; [`QueueError::Parameter`] for a ratio that is +∞ or not a number, or r < 0.
+    /// [`QueueError::HeavyTail`] when r ≥ 1; [`QueueError::Parameter`] for a ratio that is +∞ or not a number, or r <
+    /// 0.
     pub fn from_log_ratios(log_ratios: &[f64], tail_ratio: f64) -> Result<Self, QueueError> {
         not_negative("tail_ratio", tail_ratio)?;
         if tail_ratio >= 1.0 {
@@ -41,8 +43,8 @@ impl BirthDeath {
     /// The law with birth rates λ_0 … λ_{N−1} and death rates μ_1 … μ_N, per second; `tail_ratio` as above.
     ///
     /// # Errors
-    /// As [`BirthDeath::from_log_ratios`]; [`QueueError::Parameter`] also for a negative birth rate, a death rate that is not
-    /// positive, or lists of different lengths.
+    /// As [`BirthDeath::from_log_ratios`]; [`QueueError::Parameter`] also for a negative birth rate, a death rate that
+    /// is not positive, or lists of different lengths.
     pub fn from_rates(births_per_s: &[f64], deaths_per_s: &[f64], tail_ratio: f64) -> Result<Self, QueueError> {
         if births_per_s.len() != deaths_per_s.len() {
             let must = "as many as birth rates";

@@ -1,7 +1,7 @@
 //! M/G/1: Poisson arrivals, any service law, one server, first come first served.
 //!
-//! Pollaczek–Khinchine: Wq = λE[S²]/(2(1−ρ)), ρ = λE[S]. Kleinrock (1975), *Queueing Systems* vol. 1, §5.7. Of the law only
-//! two moments enter, so quantiles of the wait are not offered here.
+//! Pollaczek–Khinchine: Wq = λE\[S²\]/(2(1−ρ)), ρ = λE\[S\]. Kleinrock (1975), *Queueing Systems* vol. 1, §5.7. Of the
+//! law only two moments enter, so quantiles of the wait are not offered here.
 
 use super::error::{QueueError, not_negative, positive};
 
@@ -17,8 +17,8 @@ impl Mg1 {
     /// The queue with arrival rate λ and service moments E\[S\] (s) and E\[S²\] (s²).
     ///
     /// # Errors
-    /// [`QueueError::Unstable`] with growth λ − 1/E\[S\] when ρ ≥ 1; [`QueueError::Parameter`] for a value out of range, such
-    /// as E\[S²\] < E\[S\]².
+    /// [`QueueError::Unstable`] with growth λ − 1/E\[S\] when ρ ≥ 1; [`QueueError::Parameter`] for a value out of
+    /// range, such as E\[S²\] < E\[S\]².
     pub fn new(arrivals_per_s: f64, mean_service_s: f64, second_moment_s2: f64) -> Result<Self, QueueError> {
         not_negative("arrivals_per_s", arrivals_per_s)?;
         positive("mean_service_s", mean_service_s)?;

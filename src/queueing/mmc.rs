@@ -1,8 +1,8 @@
 //! M/M/c: Poisson arrivals, exponential service, c servers, one queue, first come first served.
 //!
 //! Offered load a = λ/μ. Erlang B by B₀ = 1, B_k = aB_{k−1}/(k + aB_{k−1}); Erlang C = B/(1 − (a/c)(1 − B));
-//! Wq = C/(cμ − λ); given that one waits, the wait is exponential with rate cμ − λ. Kleinrock (1975), *Queueing Systems*
-//! vol. 1, §3.5; Jagers and van Doorn (1986), Operations Research Letters 5:183–184, for the recursion.
+//! Wq = C/(cμ − λ); given that one waits, the wait is exponential with rate cμ − λ. Kleinrock (1975), *Queueing
+//! Systems* vol. 1, §3.5; Jagers and van Doorn (1986), Operations Research Letters 5:183–184, for the recursion.
 
 use super::error::{QueueError, not_negative, positive};
 

@@ -1,6 +1,6 @@
-//! Tables as comma-separated values (RFC 4180, with plain newlines). Numbers are written in full, so nothing is lost; an
-//! absent cell is empty; a column with intervals is followed by its two ends, `ci_low` and `ci_high`. Title and notes are
-//! left out.
+//! Tables as comma-separated values (RFC 4180, with plain newlines). Numbers are written in full, so nothing is lost;
+//! an absent cell is empty; a column with intervals is followed by its two ends, `ci_low` and `ci_high`. Title and
+//! notes are left out.
 
 use super::table::{Cell, Table};
 

@@ -1,5 +1,5 @@
-//! JSON: any table, and the stable contract of the three answers. Names, once published, stay. A number that is not finite
-//! or does not exist is `null`.
+//! JSON: any table, and the stable contract of the three answers. Names, once published, stay. A number that is not
+//! finite or does not exist is `null`.
 
 use serde_json::{Map, Value, json};
 
@@ -85,7 +85,8 @@ pub fn simulate_json(solution: &SimulatedSolution) -> Value {
     })
 }
 
-/// The comparison. `agrees` at the top is whether every promised row that can be compared does; `null` when there is none.
+/// The comparison. `agrees` at the top is whether every promised row that can be compared does; `null` when there is
+/// none.
 pub fn compare_json(rows: &[CompareRow], notes: &[String]) -> Value {
     let optional = |value: Option<f64>| value.map_or(Value::Null, number);
     let promised: Vec<bool> = rows.iter().filter(|row| row.promised).filter_map(|row| row.agrees).collect();

@@ -26,7 +26,7 @@ pub fn document(tables: &[Table]) -> String {
 pub fn fragment(table: &Table) -> String {
     let mut lines = vec!["\\begin{table}[htbp]".to_owned(), "\\centering".to_owned()];
     if !table.title.is_empty() {
-        lines.push(format!("\\caption{{{}}}", escape(&table.title)));
+        lines.push(format!("\\caption{{{}}}\\smallskip", escape(&table.title)));
     }
     if !table.columns.is_empty() {
         lines.extend(tabular(table));
@@ -79,8 +79,8 @@ fn number_word(word: &str) -> String {
     }
 }
 
-/// `text` in TeX's own words: special characters, Greek and other symbols, and `code` between backticks. A character that
-/// pdflatex does not know becomes its code point in brackets, so that the document still compiles.
+/// `text` in TeX's own words: special characters, Greek and other symbols, and `code` between backticks. A character
+/// that pdflatex does not know becomes its code point in brackets, so that the document still compiles.
 pub fn escape(text: &str) -> String {
     let ticks = text.matches('`').count();
     let mut out = String::new();
@@ -265,7 +265,7 @@ mod tests {
 
         \begin{table}[htbp]
         \centering
-        \caption{Load $\rho$ = $\lambda$/$\lambda$$^{*}$}
+        \caption{Load $\rho$ = $\lambda$/$\lambda$$^{*}$}\smallskip
         \begin{tabular}{lr}
         \toprule
         name & wait (s) \\

@@ -1,7 +1,8 @@
 //! The answer on paper: terminal tables, CSV, JSON, LaTeX and plots. Nothing is computed here.
 //!
-//! A [`Table`] holds what is to be shown; [`render`] turns it into one [`Format`]. The three answers of the program have
-//! [`solve_report`], [`simulate_report`] and [`compare_report`], which choose the tables, or the stable JSON, for it.
+//! A [`Table`] holds what is to be shown; [`render`] turns it into one [`Format`]. The three answers of the program
+//! have [`solve_report`], [`simulate_report`] and [`compare_report`], which choose the tables, or the stable JSON, for
+//! it.
 
 pub mod csv;
 pub mod file;
@@ -46,7 +47,8 @@ pub fn render(table: &Table, format: Format) -> String {
     }
 }
 
-/// Several tables in one text, ending in a newline: a JSON array, one LaTeX document, CSV blocks parted by an empty line.
+/// Several tables in one text, ending in a newline: a JSON array, one LaTeX document, CSV blocks parted by an empty
+/// line.
 pub fn render_all(tables: &[Table], format: Format) -> String {
     match format {
         Format::Table => tables.iter().map(text::table_text).collect::<Vec<_>>().join("\n"),

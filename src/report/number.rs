@@ -23,8 +23,8 @@ pub fn significant(value: f64, digits: usize) -> String {
     rounded
 }
 
-/// `value ± half` when the interval is symmetric to within a tenth, `value [low, high]` otherwise. The half-width gets two
-/// significant digits and the value as many decimals.
+/// `value ± half` when the interval is symmetric to within a tenth, `value [low, high]` otherwise. The half-width gets
+/// two significant digits and the value as many decimals.
 pub fn with_interval(value: f64, low: f64, high: f64) -> String {
     if !value.is_finite() {
         return ABSENT.to_owned();

@@ -1,5 +1,5 @@
-//! Plots as SVG: panels stacked over one x axis, in colours that colour-blind readers can tell apart (Okabe and Ito 2008).
-//! Legends stand above the panels, so that they cover no data.
+//! Plots as SVG: panels stacked over one x axis, in colours that colour-blind readers can tell apart (Okabe and Ito
+//! 2008). Legends stand above the panels, so that they cover no data.
 
 mod axis;
 mod thin;
@@ -105,8 +105,9 @@ impl Plot {
 /// Drawing units per shown pixel: plotters rounds to whole units, and flat curves must stay smooth.
 const FINE: i32 = 4;
 const WIDTH: i32 = 800 * FINE;
-const PANEL: i32 = 280 * FINE;
-const SINGLE_PANEL: i32 = 400 * FINE;
+/// Height of a panel's axes with their labels, below its title and legend.
+const BODY: i32 = 220 * FINE;
+const SINGLE_BODY: i32 = 330 * FINE;
 const LEFT: i32 = 78 * FINE;
 const RIGHT: i32 = 20 * FINE;
 const EDGE: i32 = 8 * FINE;
@@ -138,10 +139,11 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// The panels, one below the other over one x axis, as the text of an SVG file.
 pub fn render_svg(plots: &[Plot]) -> String {
-    let panel = if plots.len() > 1 { PANEL } else { SINGLE_PANEL };
-    let (width, height) = (WIDTH as u32, panel as u32 * plots.len().max(1) as u32);
+    let body = if plots.len() > 1 { BODY } else { SINGLE_BODY };
+    let heights: Vec<i32> = plots.iter().map(|plot| Head::of(plot).height() + body).collect();
+    let (width, height) = (WIDTH as u32, heights.iter().sum::<i32>().max(body) as u32);
     let mut svg = String::new();
-    let drawn = draw_panels(plots, SVGBackend::with_string(&mut svg, (width, height)));
+    let drawn = draw_panels(plots, &heights, SVGBackend::with_string(&mut svg, (width, height)));
     if let Err(error) = drawn {
         // Drawing into a string does not fail; should it, the reader sees why instead of an empty picture.
         return format!(
@@ -157,7 +159,7 @@ fn size(width: u32, height: u32) -> String {
     format!("width=\"{width}\" height=\"{height}\"")
 }
 
-fn draw_panels(plots: &[Plot], backend: SVGBackend) -> Drawn {
+fn draw_panels(plots: &[Plot], heights: &[i32], backend: SVGBackend) -> Drawn {
     let root = backend.into_drawing_area();
     root.fill(&WHITE)?;
     let finite_x = |plot: &Plot| -> Vec<f64> {
@@ -165,29 +167,28 @@ fn draw_panels(plots: &[Plot], backend: SVGBackend) -> Drawn {
         points.chain(plot.marks.iter().map(|mark| mark.0)).collect()
     };
     let x = Axis::snug(plots.iter().flat_map(finite_x));
-    for (k, (area, plot)) in root.split_evenly((plots.len().max(1), 1)).iter().zip(plots).enumerate() {
+    let mut rest = root.clone();
+    for (k, (plot, &height)) in plots.iter().zip(heights).enumerate() {
+        let (area, below) = rest.split_vertically(height);
+        rest = below;
         // The label of x stands under the last panel unless the panels disagree on it.
         let shared = plots.get(k + 1).is_some_and(|next| next.x_label == plot.x_label);
-        draw_panel(area, plot, &x, !shared)?;
+        draw_panel(&area, plot, &x, !shared)?;
     }
     root.present()?;
     Ok(())
 }
 
 fn draw_panel(area: &Canvas, plot: &Plot, x: &Axis, label_x: bool) -> Drawn {
-    let entries = legend_entries(plot);
-    let rows = legend_rows(&entries, WIDTH - LEFT - RIGHT);
-    let title_lines = i32::from(!plot.title.is_empty());
-    let mark_lines = i32::from(!plot.marks.is_empty());
-    let head = 2 * EDGE + LINE * (title_lines + rows.len() as i32 + mark_lines);
-    if title_lines > 0 {
+    let head = Head::of(plot);
+    if head.title_lines > 0 {
         let bold = ("sans-serif", FONT + 2 * FINE).into_font().style(FontStyle::Bold);
         area.draw(&Text::new(plot.title.clone(), (LEFT, EDGE), bold.color(&INK)))?;
     }
-    for (line, row) in rows.iter().enumerate() {
-        draw_legend_row(area, row, EDGE + LINE * (title_lines + line as i32) + LINE / 2)?;
+    for (line, row) in head.legend.iter().enumerate() {
+        draw_legend_row(area, row, EDGE + LINE * (head.title_lines + line as i32) + LINE / 2)?;
     }
-    let (_, body) = area.split_vertically(head);
+    let (_, body) = area.split_vertically(head.height());
     let y = y_axis(plot);
     let mut builder = ChartBuilder::on(&body);
     builder.margin_left(EDGE).margin_right(RIGHT).margin_bottom(EDGE);
@@ -198,7 +199,28 @@ fn draw_panel(area: &Canvas, plot: &Plot, x: &Axis, label_x: bool) -> Drawn {
     for (series, colour) in plot.series.iter().zip(colours(plot)) {
         draw_series(&mut chart, series, colour, (x, &y))?;
     }
-    draw_marks(area, &mut chart, plot, (&y, head))
+    draw_marks(area, &mut chart, plot, (&y, head.height()))
+}
+
+/// What stands above the axes of a panel: title, rows of the legend, and a line for the label of each mark.
+struct Head {
+    title_lines: i32,
+    legend: Vec<Vec<Entry>>,
+    mark_lines: i32,
+}
+
+impl Head {
+    fn of(plot: &Plot) -> Self {
+        Self {
+            title_lines: i32::from(!plot.title.is_empty()),
+            legend: legend_rows(legend_entries(plot), WIDTH - LEFT - RIGHT),
+            mark_lines: plot.marks.iter().filter(|mark| mark.0.is_finite()).count() as i32,
+        }
+    }
+
+    fn height(&self) -> i32 {
+        2 * EDGE + LINE * (self.title_lines + self.legend.len() as i32 + self.mark_lines)
+    }
 }
 
 fn y_axis(plot: &Plot) -> Axis {
@@ -248,7 +270,8 @@ fn draw_series(chart: &mut Chart, series: &Series, colour: RGBColor, (x, y): (&A
     Ok(())
 }
 
-/// Shade around a line, bars through dots. A lower end without a place, such as 0 on a logarithmic axis, is at the bottom.
+/// Shade around a line, bars through dots. A lower end without a place, such as 0 on a logarithmic axis, is at the
+/// bottom.
 fn draw_band(chart: &mut Chart, series: &Series, colour: RGBColor, (x, y): (&Axis, &Axis)) -> Drawn {
     let Some(band) = &series.band else {
         return Ok(());
@@ -279,7 +302,7 @@ fn draw_band(chart: &mut Chart, series: &Series, colour: RGBColor, (x, y): (&Axi
 }
 
 fn draw_marks(area: &Canvas, chart: &mut Chart, plot: &Plot, (y, head): (&Axis, i32)) -> Drawn {
-    for (at, label) in plot.marks.iter().filter(|mark| mark.0.is_finite()) {
+    for (line, (at, label)) in plot.marks.iter().filter(|mark| mark.0.is_finite()).enumerate() {
         let ends = [(*at, y.low), (*at, y.high)];
         chart.draw_series(DashedLineSeries::new(ends, 6 * FINE, 4 * FINE, INK.stroke_width(3 * THIN / 2)))?;
         let column = chart.backend_coord(&(*at, y.high)).0 - area.get_base_pixel().0;
@@ -287,7 +310,7 @@ fn draw_marks(area: &Canvas, chart: &mut Chart, plot: &Plot, (y, head): (&Axis, 
         let half = text_width(label) / 2;
         let column = column.min(WIDTH - EDGE - half);
         let style = small_font().pos(Pos::new(HPos::Center, VPos::Bottom));
-        area.draw(&Text::new(label.clone(), (column, head - EDGE / 2), style))?;
+        area.draw(&Text::new(label.clone(), (column, head - EDGE / 2 - LINE * line as i32), style))?;
     }
     Ok(())
 }
@@ -351,8 +374,8 @@ fn legend_entries(plot: &Plot) -> Vec<Entry> {
 }
 
 /// The entries in rows no wider than `width`.
-fn legend_rows(entries: &[Entry], width: i32) -> Vec<Vec<&Entry>> {
-    let mut rows: Vec<(i32, Vec<&Entry>)> = Vec::new();
+fn legend_rows(entries: Vec<Entry>, width: i32) -> Vec<Vec<Entry>> {
+    let mut rows: Vec<(i32, Vec<Entry>)> = Vec::new();
     for entry in entries {
         match rows.last_mut() {
             Some((used, row)) if *used + entry.width() <= width => {
@@ -365,7 +388,7 @@ fn legend_rows(entries: &[Entry], width: i32) -> Vec<Vec<&Entry>> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-fn draw_legend_row(area: &Canvas, row: &[&Entry], middle: i32) -> Drawn {
+fn draw_legend_row(area: &Canvas, row: &[Entry], middle: i32) -> Drawn {
     let anchor = Pos::new(HPos::Left, VPos::Center);
     let mut left = LEFT;
     for entry in row {
@@ -406,7 +429,7 @@ mod tests {
         {
             assert_eq!(svg.matches(&format!("\n{word}\n")).count(), times, "{word}");
         }
-        assert!(svg.contains("width=\"800\" height=\"560\" viewBox=\"0 0 3200 2240\""), "{}", &svg[..120]);
+        assert!(svg.contains("width=\"800\" height=\"552\" viewBox=\"0 0 3200 2208\""), "{}", &svg[..120]);
     }
 
     #[test]
@@ -439,7 +462,7 @@ mod tests {
         let many = (0..12).map(|k| Series::line(&format!("a rather long name {k}"), wave(f64::from(k))));
         let plot = Plot { series: many.collect(), ..Plot::default() };
         let entries = legend_entries(&plot);
-        let rows = legend_rows(&entries, 700 * FINE);
+        let rows = legend_rows(entries, 700 * FINE);
         assert!(
             rows.len() > 2 && rows.iter().all(|row| row.iter().map(|entry| entry.width()).sum::<i32>() <= 700 * FINE)
         );
@@ -466,6 +489,7 @@ mod tests {
             .with(Series::line("mean, theory", curve(0.3)))
             .with(Series::dots("mean, simulated ± 95 %", dots).with_band(bars))
             .with_mark(7.2, "λ* = 7.20")
+            .with_mark(6.9, "recovery 6.90")
             .with_log_y();
         for (k, name) in ["p50", "p95", "p99", "a policy with a long name", "another policy"].iter().enumerate() {
             log.series.push(Series::line(name, curve(0.5 * (k + 1) as f64)));

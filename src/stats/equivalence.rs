@@ -1,16 +1,16 @@
 //! Whether a predicted number and a simulated one are the same for practical purposes.
 //!
 //! "No significant difference" rewards a noisy simulation. So a tolerance is stated, [`resolves`] says whether the
-//! simulation is sharp enough to hold a prediction to it, and [`equivalence_test`] proves sameness instead of failing to
-//! disprove it.
+//! simulation is sharp enough to hold a prediction to it, and [`equivalence_test`] proves sameness instead of failing
+//! to disprove it.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::interval::Interval;
 use super::moments::Accumulator;
 
-/// Whether `analytic` agrees with a simulated interval: its gap beyond the interval is at most `tolerance_relative` times
-/// the simulated value, max(low − a, a − high, 0) ≤ tol · |mean|.
+/// Whether `analytic` agrees with a simulated interval: its gap beyond the interval is at most `tolerance_relative`
+/// times the simulated value, max(low − a, a − high, 0) ≤ tol · |mean|.
 ///
 /// The interval's width is forgiven because it is the simulation's own error, so a wide interval agrees with much: ask
 /// [`resolves`] as well. Numbers that are not finite never agree.
@@ -30,7 +30,8 @@ pub fn relative_gap(analytic: f64, simulated: f64) -> Option<f64> {
     (simulated != 0.0 && gap.is_finite()).then_some(gap)
 }
 
-/// Whether the interval is narrow enough to test a prediction to within `tolerance_relative`: half-width ≤ tol · |mean|.
+/// Whether the interval is narrow enough to test a prediction to within `tolerance_relative`: half-width ≤ tol ·
+/// |mean|.
 pub fn resolves(interval: &Interval, tolerance_relative: f64) -> bool {
     interval.half_width() <= tolerance_relative * interval.mean.abs()
 }
@@ -46,8 +47,8 @@ pub struct Equivalence {
     pub equivalent: bool,
 }
 
-/// Two one-sided t tests that E\[X\] lies within `margin` of `target`, at error rate `alpha` (Schuirmann 1987, Journal of
-/// Pharmacokinetics and Biopharmaceutics 15:657–680). The same as asking whether the 1 − 2α interval lies inside
+/// Two one-sided t tests that E\[X\] lies within `margin` of `target`, at error rate `alpha` (Schuirmann 1987, Journal
+/// of Pharmacokinetics and Biopharmaceutics 15:657–680). The same as asking whether the 1 − 2α interval lies inside
 /// target ± margin.
 ///
 /// `None` of fewer than two samples, of a number that is not finite, of a margin that is not positive, or of an `alpha`

@@ -1,9 +1,9 @@
 //! Confidence intervals of means, proportions, ratios and differences.
 //!
 //! Samples are taken as independent: values of separate trials, or means of batches long enough to be nearly so (Law,
-//! *Simulation Modeling and Analysis*, 5th ed., §9.5). Batch means therefore need no function of their own: give the batch
-//! values to [`mean_interval`], or (sum, count) pairs to [`ratio_interval`] when the batches hold different numbers of
-//! requests.
+//! *Simulation Modeling and Analysis*, 5th ed., §9.5). Batch means therefore need no function of their own: give the
+//! batch values to [`mean_interval`], or (sum, count) pairs to [`ratio_interval`] when the batches hold different
+//! numbers of requests.
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 

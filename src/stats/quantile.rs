@@ -24,9 +24,11 @@ pub fn quantile(sorted: &[f64], p: f64) -> Option<f64> {
 }
 
 /// Distribution-free interval of the `p` quantile of independent samples: [x₍l₎, x₍u₎] with
-/// P(l ≤ Bin(n, p) ≤ u − 1) ≥ `confidence`, at most (1 − γ)/2 in either tail (David and Nagaraja, *Order Statistics*, §7.1).
+/// P(l ≤ Bin(n, p) ≤ u − 1) ≥ `confidence`, at most (1 − γ)/2 in either tail (David and Nagaraja, *Order Statistics*,
+/// §7.1).
 ///
-/// `sorted` must ascend. `None` where the sample is too small to hold such ranks, or of a `p` or `confidence` outside (0, 1).
+/// `sorted` must ascend. `None` where the sample is too small to hold such ranks, or of a `p` or `confidence` outside
+/// (0, 1).
 pub fn quantile_interval(sorted: &[f64], p: f64, confidence: f64) -> Option<Interval> {
     let inside = |x: f64| x > 0.0 && x < 1.0;
     if !inside(p) || !inside(confidence) {

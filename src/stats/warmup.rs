@@ -1,9 +1,9 @@
 //! Where the transient of a series ends: MSER-5.
 //!
 //! White (1997), *An effective truncation heuristic for bias reduction in simulation output*, SIMULATION 69:323–334;
-//! Franklin and White (2008), *Stationarity tests and MSER-5*, Winter Simulation Conference. Cutting d of m values leaves
-//! a mean whose estimated squared error is MSER(d) = Σ_{j>d}(z_j − z̄_d)²/(m − d)²; d is chosen to make it least. The
-//! MSER-5 form applies this to means of five consecutive observations.
+//! Franklin and White (2008), *Stationarity tests and MSER-5*, Winter Simulation Conference. Cutting d of m values
+//! leaves a mean whose estimated squared error is MSER(d) = Σ_{j>d}(z_j − z̄_d)²/(m − d)²; d is chosen to make it
+//! least. The MSER-5 form applies this to means of five consecutive observations.
 
 use super::moments::Accumulator;
 
@@ -24,8 +24,8 @@ pub fn mser5(series: &[f64]) -> Truncation {
     mser(series, MSER_BATCH)
 }
 
-/// MSER on means of `batch` observations (an incomplete last batch is left out of the test). Of equal errors the earliest
-/// cut wins. `batch` 0 is taken as 1.
+/// MSER on means of `batch` observations (an incomplete last batch is left out of the test). Of equal errors the
+/// earliest cut wins. `batch` 0 is taken as 1.
 pub fn mser(series: &[f64], batch: usize) -> Truncation {
     let batch = batch.max(1);
     let means: Vec<f64> = series.chunks_exact(batch).map(|values| values.iter().sum::<f64>() / batch as f64).collect();

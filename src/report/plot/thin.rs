@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Of a line longer than four points per column of pixels, the first, lowest, highest and last point of every column; the
-/// picture is the same. Points must not go back in x for this to thin anything.
+/// Of a line longer than four points per column of pixels, the first, lowest, highest and last point of every column;
+/// the picture is the same. Points must not go back in x for this to thin anything.
 pub(super) fn thinned(points: &[(f64, f64)], range: Range<f64>, columns: usize) -> Vec<(f64, f64)> {
     if points.len() <= 4 * columns {
         return points.to_vec();
