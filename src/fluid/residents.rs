@@ -8,7 +8,12 @@ use crate::scenario::Moments;
 pub(super) struct Question<'a> {
     pub rate: f64,
     pub boundary: f64,
+    /// Residents at saturation: c/cap is the fixed time of an iteration per resident.
     pub cap: f64,
+    /// K, where the law of N ends.
+    pub slots: f64,
+    /// Whether the slots are what requests wait for.
+    pub slots_bind: bool,
     pub base_s: f64,
     pub per_token_s: f64,
     pub per_context_s: f64,
@@ -97,8 +102,7 @@ fn work_variability(question: &Question) -> (f64, f64) {
         + 2.0 * p * g * (m.raw(1, 2) + m.raw(0, 3) / 2.0)
         + g * g * (m.raw(2, 2) + m.raw(1, 3) + m.raw(0, 4) / 4.0);
     let a = question.per_token_s;
-    let crossed = p * (m.raw(1, 1) - m.raw(0, 1))
-        + g * (m.raw(2, 1) - m.raw(1, 1) + (m.raw(1, 2) - m.raw(0, 2)) / 2.0);
+    let crossed = p * (m.raw(1, 1) - m.raw(0, 1)) + g * (m.raw(2, 1) - m.raw(1, 1) + (m.raw(1, 2) - m.raw(0, 2)) / 2.0);
     let whole = mean + a * (m.raw(1, 0) - 1.0);
     let whole_second = second + 2.0 * a * crossed + a * a * (m.raw(2, 0) - 2.0 * m.raw(1, 0) + 1.0);
     (second / (mean * mean) - 1.0, whole_second / (whole * whole) - 1.0)
@@ -121,7 +125,7 @@ pub(super) fn solve(question: &Question) -> Residents {
 fn below_cap(question: &Question, shape: &Shape, (x, y, rho): (f64, f64, f64), found: &mut Residents) {
     let q2 = shape.lump_ratio();
     let lumps = 2.0 * y + y * y * q2;
-    let top = question.cap as usize;
+    let top = question.slots as usize;
     let mut logs = vec![0.0];
     let mut highest = 0.0_f64;
     for n in 1..=top {
@@ -145,7 +149,7 @@ fn below_cap(question: &Question, shape: &Shape, (x, y, rho): (f64, f64, f64), f
 
 /// Joins the law at the cap: its density jumps by J there, and waits are exponential with mean f/(λ* − λ).
 fn at_cap(question: &Question, shape: &Shape, rho: f64, found: &mut Residents) {
-    let reached = found.law.len() == question.cap as usize + 1;
+    let reached = question.slots_bind && found.law.len() == question.slots as usize + 1;
     let (q, omega) = work_variability(question);
     let x = question.per_token_s * question.boundary * shape.lump;
     let y = x / (1.0 - x).max(1e-9);
@@ -159,7 +163,8 @@ fn at_cap(question: &Question, shape: &Shape, rho: f64, found: &mut Residents) {
         found.law[last] *= jump * (1.0 + t);
     }
     let total: f64 = found.law.iter().sum();
-    let moment = |power: i32| found.law.iter().enumerate().map(|(n, p)| p * (n as f64).powi(power)).sum::<f64>() / total;
+    let moment =
+        |power: i32| found.law.iter().enumerate().map(|(n, p)| p * (n as f64).powi(power)).sum::<f64>() / total;
     found.mean = moment(1);
     found.variance = moment(2) - found.mean * found.mean;
     found.idle = found.law[0] / total;
@@ -198,8 +203,7 @@ mod tests {
     use approx::assert_relative_eq;
 
     fn moments_of(output: LengthLaw) -> Moments {
-        let question: Scenario =
-            scenario(1.0, constant(120), output, crate::fluid::testing::affine(0.02, 0.00025), 64);
+        let question: Scenario = scenario(1.0, constant(120), output, crate::fluid::testing::affine(0.02, 0.00025), 64);
         let mut moments = Moments::of(&question);
         moments.set_independent_prompt([1.0, 120.0, 23616.0, 0.0, 0.0]);
         moments
@@ -210,6 +214,8 @@ mod tests {
             rate,
             boundary,
             cap: 64.0,
+            slots: 64.0,
+            slots_bind: true,
             base_s: 0.02,
             per_token_s: 0.00025,
             per_context_s,
