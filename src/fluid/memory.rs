@@ -11,7 +11,6 @@ use super::map;
 use super::root;
 use super::transform::{compound_poisson, fourier};
 use crate::answer::{Limit, Method};
-use crate::cost::affine_coefficients;
 use crate::scenario::{Admission, Preemption, Workload};
 
 /// Cells of the lattice per mean peak.
@@ -284,14 +283,6 @@ fn gathered(masses: &[f64], cell: f64) -> Vec<(f64, f64)> {
         (moment / mass.max(f64::MIN_POSITIVE), mass)
     });
     intervals.filter(|&(_, mass)| mass > 1e-13).collect()
-}
-
-/// Seconds that one more processed token adds: the law's slope, for laws without one that over the mean batch.
-pub(super) fn per_token_s(load: &Load, tokens: f64) -> f64 {
-    affine_coefficients(load.law()).map_or_else(
-        || (load.step_s(1.5 * tokens, 0.0) - load.step_s(0.5 * tokens, 0.0)) / tokens.max(1e-9),
-        |(_, per_token_s)| per_token_s,
-    )
 }
 
 #[cfg(test)]

@@ -5,9 +5,13 @@
 
 mod backlog;
 mod boundary;
+mod equilibrium;
+mod latency;
 mod load;
 mod map;
 mod memory;
+mod mixture;
+mod notes;
 mod residents;
 pub mod root;
 mod single;
@@ -16,15 +20,20 @@ mod slots;
 mod testing;
 mod transform;
 
-use crate::answer::{FluidSolution, Summary, Verdict};
+use crate::answer::{FluidSolution, Verdict};
 use crate::scenario::Scenario;
 
 use load::Load;
 
-/// Answers a validated scenario analytically.
+/// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
+/// state above it. Seconds, tokens and requests per second throughout.
 pub fn solve(scenario: &Scenario) -> FluidSolution {
     let load = Load::of(scenario);
-    let regimes = boundary::regimes(&load);
+    let service = (load.cap <= 1.0).then(|| single::service(&load));
+    let regimes = match &service {
+        Some(service) => vec![equilibrium::single_regime(service)],
+        None => boundary::regimes(&load),
+    };
     let boundary = boundary::of(&load, &regimes);
     let verdict = if load.served_per_s < boundary.low_per_s {
         Verdict::Stable
@@ -33,13 +42,13 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     } else {
         Verdict::Overloaded
     };
-    FluidSolution {
-        lambda_per_s: scenario.workload.rate(),
-        verdict,
-        boundary,
-        summary: Summary::default(),
-        notes: Vec::new(),
-    }
+    let below = (verdict == Verdict::Stable).then(|| match &service {
+        Some(service) => Some(equilibrium::single(&load, service)),
+        None => equilibrium::below(&load, &regimes[0], &boundary),
+    });
+    let notes = notes::of(&load, &regimes[0], &boundary, verdict, below == Some(None));
+    let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
+    FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
 }
 
 // --- placeholder until the path arrives from its branch ---

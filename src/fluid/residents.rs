@@ -8,7 +8,12 @@ use crate::scenario::Moments;
 pub(super) struct Question<'a> {
     pub rate: f64,
     pub boundary: f64,
+    /// Residents at saturation: c/cap is the fixed time of an iteration per resident.
     pub cap: f64,
+    /// K, where the law of N ends.
+    pub slots: f64,
+    /// Whether the slots are what requests wait for.
+    pub slots_bind: bool,
     pub base_s: f64,
     pub per_token_s: f64,
     pub per_context_s: f64,
@@ -120,7 +125,7 @@ pub(super) fn solve(question: &Question) -> Residents {
 fn below_cap(question: &Question, shape: &Shape, (x, y, rho): (f64, f64, f64), found: &mut Residents) {
     let q2 = shape.lump_ratio();
     let lumps = 2.0 * y + y * y * q2;
-    let top = question.cap as usize;
+    let top = question.slots as usize;
     let mut logs = vec![0.0];
     let mut highest = 0.0_f64;
     for n in 1..=top {
@@ -144,7 +149,7 @@ fn below_cap(question: &Question, shape: &Shape, (x, y, rho): (f64, f64, f64), f
 
 /// Joins the law at the cap: its density jumps by J there, and waits are exponential with mean f/(λ* − λ).
 fn at_cap(question: &Question, shape: &Shape, rho: f64, found: &mut Residents) {
-    let reached = found.law.len() == question.cap as usize + 1;
+    let reached = question.slots_bind && found.law.len() == question.slots as usize + 1;
     let (q, omega) = work_variability(question);
     let x = question.per_token_s * question.boundary * shape.lump;
     let y = x / (1.0 - x).max(1e-9);
@@ -209,6 +214,8 @@ mod tests {
             rate,
             boundary,
             cap: 64.0,
+            slots: 64.0,
+            slots_bind: true,
             base_s: 0.02,
             per_token_s: 0.00025,
             per_context_s,

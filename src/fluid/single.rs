@@ -2,6 +2,8 @@
 //! (Pollaczek 1930, Khinchine 1932). With one exponential iteration per request it is the M/M/1 queue.
 
 use super::load::Load;
+use super::mixture::output_nodes;
+use crate::answer::Method;
 use crate::scenario::{Scenario, StepNoise, StepTimeLaw};
 
 /// Moments of the service time and of the prompt's part of it.
@@ -169,6 +171,87 @@ pub(super) fn service(load: &Load) -> Service {
     found.kv_tokens /= found.mean_s;
     found.exponential = load.scenario.step_noise == StepNoise::Exponential && is_one_iteration(load);
     found
+}
+
+/// Percentiles of the latencies of a run-to-completion server.
+pub(super) struct Times {
+    pub ttft: [f64; 3],
+    pub tbt: [f64; 3],
+    pub tbt_method: Method,
+    pub e2e: [f64; 3],
+}
+
+/// Percentiles: the wait is taken as zero or exponential, with the exact mean; the service by its law over lengths. For the
+/// M/M/1 queue both are exact.
+pub(super) fn percentiles(load: &Load, service: &Service, rho: f64, wait: f64) -> Times {
+    let (tbt, tbt_method) = gap_percentiles(load, service);
+    if service.exponential {
+        let exact = [0.5_f64, 0.95, 0.99].map(|p| -(1.0 - p).ln() * service.mean_s / (1.0 - rho));
+        return Times { ttft: exact, tbt, tbt_method, e2e: exact };
+    }
+    let mean_wait = (wait / rho).max(1e-300);
+    let waited = |y: f64| if y < 0.0 { 0.0 } else { 1.0 - rho * (-y / mean_wait).exp() };
+    let noisy = load.scenario.step_noise != StepNoise::None;
+    let (prompts, whole) = service_nodes(load);
+    let quantiles = |nodes: &[(f64, f64, f64)]| {
+        let top = nodes.iter().map(|node| node.0 + 8.0 * node.1).fold(0.0, f64::max) + 8.0 * mean_wait;
+        crate::fluid::mixture::percentiles(0.0, top, |t| {
+            let spread: &[f64] = if noisy { &[-1.5, -0.7, -0.2, 0.2, 0.7, 1.5] } else { &[0.0] };
+            let share = 1.0 / spread.len() as f64;
+            nodes
+                .iter()
+                .map(|&(mean, deviation, mass)| {
+                    mass * spread.iter().map(|z| share * waited(t - mean - z * deviation)).sum::<f64>()
+                })
+                .sum()
+        })
+    };
+    Times { ttft: quantiles(&prompts), tbt, tbt_method, e2e: quantiles(&whole) }
+}
+
+/// (mean, deviation, mass) of prompt times and of service times at quantiles of the lengths.
+#[allow(clippy::type_complexity)]
+fn service_nodes(load: &Load) -> (Vec<(f64, f64, f64)>, Vec<(f64, f64, f64)>) {
+    let mut survival = Vec::with_capacity(load.moments.prompt_masses.len());
+    let mut above = 1.0;
+    for mass in &load.moments.prompt_masses {
+        above -= mass;
+        survival.push(above);
+    }
+    let prompts = output_nodes(&survival);
+    let outputs = output_nodes(&load.moments.output_survival);
+    let mut first = Vec::new();
+    let mut whole = Vec::new();
+    for (index, &(prompt, mass)) in prompts.iter().enumerate() {
+        let (_, _, time) = of_request(load, prompt, 1.0);
+        let (_, variance, _) = of_request(load, prompt, 1.0);
+        first.push((time, variance.sqrt(), mass));
+        for (other, &(output, output_mass)) in outputs.iter().enumerate() {
+            // A Latin pattern of pairs keeps both marginals with a twelfth of the pairs.
+            if (index + other) % 12 == 0 || outputs.len() * prompts.len() < 400 {
+                let (mean, variance, _) = of_request(load, prompt, output);
+                whole.push((mean, variance.sqrt(), mass * output_mass));
+            }
+        }
+    }
+    let total: f64 = whole.iter().map(|node| node.2).sum();
+    whole.iter_mut().for_each(|node| node.2 /= total);
+    (first, whole)
+}
+
+/// Percentiles of the decode iterations of one request after another.
+fn gap_percentiles(load: &Load, service: &Service) -> ([f64; 3], Method) {
+    let law = load.law();
+    let noise = load.scenario.step_noise;
+    let step = crate::cost::mean_step_s(law, 1.0, 0.0);
+    let shape = match noise {
+        StepNoise::None => [1.0; 3],
+        _ => [0.5_f64, 0.95, 0.99].map(|p| -(1.0 - p).ln()),
+    };
+    let exact = crate::cost::per_context_token_s(law) == 0.0 && noise != StepNoise::ExponentialCoefficients;
+    let gaps = (load.output() - 1.0).max(1e-12);
+    let mean = if exact { step } else { (service.mean_s - service.prompt_mean_s) / gaps };
+    (shape.map(|s| s * mean), if exact { Method::Exact } else { Method::Approximation })
 }
 
 /// Whether every request is the same single iteration.

@@ -1,0 +1,353 @@
+//! The state and the latencies below λ*. The residents' law gives N, the slots the wait for admission, the backlog chain the
+//! way through the token budget; here they are put together.
+//!
+//! TTFT = residual iteration + backlog and own prompt + wait for a slot; TBT = (E\[N\]/λ − prompt time)/(E\[o\] − 1);
+//! E2E = TTFT + (E\[o\] − 1)·TBT.
+
+use statrs::function::erf::erfc;
+
+use super::backlog::{self, Backlog, Traffic};
+use super::boundary::Regime;
+use super::load::{Chunks, Load};
+use super::memory::{self, Pressure};
+use super::mixture::{gathered, output_nodes, percentiles};
+use super::residents::{self, Question, Residents};
+use super::slots::{self, Line, Wait};
+use crate::answer::{Boundary, Limit};
+use crate::cost::affine_coefficients;
+use crate::scenario::{Admission, Preemption};
+
+/// The state below the boundary. Times in seconds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    pub step: f64,
+    pub batch_tokens: f64,
+    pub waiting: f64,
+    pub running: f64,
+    pub swapped: f64,
+    pub kv_tokens: f64,
+    pub preemptions: f64,
+    /// (mean, [p50, p95, p99]).
+    pub ttft: (f64, [f64; 3]),
+    pub tbt: (f64, [f64; 3]),
+    pub e2e: (f64, [f64; 3]),
+}
+
+/// What is worked out on the way.
+struct Parts {
+    line: Line,
+    chunks: Chunks,
+    residents: Residents,
+    backlog: Backlog,
+    wait: Wait,
+    /// Share of arrivals that find the system empty, and their time to the first token.
+    idle: f64,
+    alone: f64,
+    /// Mean decoding sequences.
+    decodes: f64,
+    /// E\[T\] over iterations, and x.
+    step: f64,
+    prompt_share: f64,
+}
+
+/// Works out the state at the load's λ, below the boundary.
+///
+/// Returns `None` when the prompts alone exceed the token budget beside the mean number of decodes.
+pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<State> {
+    let parts = parts(load, binding, boundary)?;
+    let output = load.output();
+    let rate = load.served_per_s;
+    let (p, idle) = (parts.wait.probability, parts.idle);
+    let own_free = parts.backlog.own;
+    let busy = (1.0 - p - idle).max(0.0);
+    let full = parts.residents.full;
+    let base = busy * (parts.backlog.residual + own_free) + p * (full.residual + full.own) + idle * parts.alone;
+    let ttft = base + p * parts.wait.mean;
+    let swapped_time = swapped_time(load, binding, &parts);
+    let decode_time = decode_time(load, &parts) + swapped_time.1;
+    let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
+    let e2e = ttft + decode_time;
+    let in_prefill = busy * (own_free - parts.backlog.before) + p * full.own + idle * parts.alone;
+    let decoding = rate * (decode_time - swapped_time.1);
+    let context = load.moments.held_mean() - load.prompt() - 1.0;
+    let per_step = (decode_time - swapped_time.1) / (output - 1.0).max(1e-12);
+    let gaps = gaps(load, &parts);
+    Some(State {
+        step: parts.step,
+        batch_tokens: rate * parts.step / (1.0 - idle) * load.work() + again(load, &parts, swapped_time.0),
+        waiting: rate * (ttft - in_prefill),
+        running: decoding + rate * in_prefill,
+        swapped: rate * swapped_time.1,
+        kv_tokens: rate * (per_step * context + in_prefill * (load.prompt() + 1.0) * 0.5_f64.mul_add(0.0, 1.0)),
+        preemptions: swapped_time.0,
+        ttft: (ttft, ttft_percentiles(&parts)),
+        tbt: (tbt, gaps),
+        e2e: (e2e, e2e_percentiles(load, &parts, ttft, tbt)),
+    })
+}
+
+/// Tokens prefilled again per iteration.
+fn again(load: &Load, parts: &Parts, preemptions: f64) -> f64 {
+    if load.scenario.policy.preemption != Preemption::Recompute {
+        return 0.0;
+    }
+    load.served_per_s * parts.step * preemptions * load.prompt()
+}
+
+fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
+    let rate = load.served_per_s;
+    let mut line = line(load, binding.batch_tokens);
+    let mut found = None;
+    let rounds = if affine_coefficients(load.law()).is_some() { 1 } else { 4 };
+    for _ in 0..rounds {
+        let per_request = line.per_token_s * load.work() + line.per_context_s * load.moments.held_mean();
+        let step = line.base_s / (1.0 - rate * per_request).max(1e-3);
+        let chunks = load.chunks_at(rate * step);
+        let partial = (chunks.held + (chunks.steps - 1.0) * 0.0) / load.output();
+        let residents = residents_of(load, binding, boundary, line, partial);
+        let idle = if residents.idle > 1e-4 { residents.idle } else { 0.0 };
+        let (backlog, decodes) = backlog_of(load, &residents, line, partial, idle)?;
+        let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
+        let busy = rate / (1.0 - idle);
+        let exact = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
+        let step = if rounds == 1 { exact } else { backlog.step };
+        if rounds > 1 {
+            line = secant(load, decodes, backlog.tokens);
+        }
+        let wait = wait_of(load, binding, boundary, line, &residents);
+        let alone = alone(load);
+        found = Some(Parts { line, chunks, residents, backlog, wait, idle, alone, decodes, step, prompt_share });
+    }
+    found
+}
+
+/// The law as a line; for hinge and staircase the chord through zero tokens' and the saturated iteration's time.
+fn line(load: &Load, tokens: f64) -> Line {
+    let per_context_s = load.per_context_s();
+    affine_coefficients(load.law()).map_or_else(
+        || secant(load, 0.25 * tokens, 0.5 * tokens),
+        |(base_s, per_token_s)| Line { base_s, per_token_s, per_context_s },
+    )
+}
+
+/// The chord of the law between an iteration of decodes and one with prompts.
+fn secant(load: &Load, decodes: f64, prompts: f64) -> Line {
+    let low = decodes.max(1.0);
+    let high = low + prompts.max(0.5 * low).max(1.0);
+    let (at_low, at_high) = (load.step_s(low, 0.0), load.step_s(high, 0.0));
+    let per_token_s = ((at_high - at_low) / (high - low)).max(0.0);
+    Line { base_s: (at_low - per_token_s * low).max(1e-3 * at_low), per_token_s, per_context_s: load.per_context_s() }
+}
+
+fn residents_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, partial: f64) -> Residents {
+    residents::solve(&Question {
+        rate: load.served_per_s,
+        boundary: boundary.low_per_s.max(load.served_per_s * 1.001),
+        cap: binding.running.max(1.0),
+        slots: load.cap,
+        slots_bind: binding.limit == Limit::SequenceCap,
+        base_s: line.base_s,
+        per_token_s: line.per_token_s,
+        per_context_s: line.per_context_s,
+        context_offset: 1.0,
+        partial,
+        moments: &load.moments,
+    })
+}
+
+/// The chain beside the mean number of decodes.
+fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle: f64) -> Option<(Backlog, f64)> {
+    let rate = load.served_per_s;
+    let per_resident = load.moments.held_mean() / load.output() + partial;
+    let mean = residents.mean / (1.0 - idle);
+    let mut decodes = (mean - rate * residents.free.own).max(0.0).min(mean * (load.output() - 1.0) / load.output());
+    for _ in 0..2 {
+        let context = line.per_context_s * per_resident * mean;
+        let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
+        let traffic = Traffic {
+            rate,
+            prompts: &load.moments.prompt_masses,
+            prompt: load.prompt(),
+            prompt_squared: load.moments.raw(2, 0),
+            chunk: (load.budget - decodes).max(1.0),
+            idle,
+        };
+        if let Some(found) = backlog::solve(&traffic, &step) {
+            return Some((found, decodes));
+        }
+        // Near the budget's own boundary: the mean over iterations is below the mean over time.
+        decodes *= 0.97;
+    }
+    None
+}
+
+fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
+    let mut wait = match binding.limit {
+        Limit::SequenceCap => Wait { probability: residents.wait_probability, mean: residents.wait_mean },
+        Limit::KvMemory => {
+            load.memory.map_or_else(Wait::default, |capacity| slots::wait(load, line, capacity, boundary.low_per_s))
+        }
+        _ => Wait::default(),
+    };
+    // Bursty or smooth arrivals: the wait scales with the sum of the two variabilities.
+    let arrivals = load.scenario.workload.arrivals.squared_cv();
+    let factor = wait.mean * (boundary.low_per_s - load.served_per_s);
+    if load.scenario.workload.trace.is_none() && factor > 0.5 {
+        wait.mean *= (arrivals + 2.0 * factor - 1.0) / (2.0 * factor);
+    }
+    wait
+}
+
+/// Time to the first token in an empty system.
+fn alone(load: &Load) -> f64 {
+    let mut sum = 0.0;
+    let full = load.step_s(load.budget.min(1e15), 0.0);
+    for (prompt, &mass) in load.moments.prompt_masses.iter().enumerate() {
+        if mass > 1e-12 {
+            let chunks = (prompt as f64 / load.budget).ceil().max(1.0);
+            let rest = prompt as f64 - (chunks - 1.0) * load.budget.min(1e15);
+            let before = if chunks > 1.0 { (chunks - 1.0) * full } else { 0.0 };
+            sum += mass * (before + load.step_s(rest, 0.0));
+        }
+    }
+    sum + load.per_context_s() * (load.prompt() + 1.0)
+}
+
+/// Mean time from the first to the last token, without preemption.
+fn decode_time(load: &Load, parts: &Parts) -> f64 {
+    let rate = load.served_per_s;
+    let r = &parts.residents;
+    let p = r.wait_probability;
+    let own = (1.0 - p) * r.free.own + p * r.full.own;
+    let a = parts.line.per_token_s;
+    let lump = load.prompt() - 1.0;
+    let x = (rate * a * lump).min(0.999);
+    let variance = (r.free.second / (r.free.mean * r.free.mean) - 1.0).max(0.0);
+    let unlimited = a * lump * x / (1.0 - x) * (1.0 + rate * r.free.mean * variance);
+    let chunked = if load.budget.is_finite() { parts.backlog.excess - unlimited } else { 0.0 };
+    (r.mean / rate - own + chunked * (1.0 - p)).max((load.output() - 1.0) * parts.line.base_s)
+}
+
+/// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
+fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> (f64, f64) {
+    let policy = &load.scenario.policy;
+    if binding.limit != Limit::KvMemory || policy.admission == Admission::Reserve {
+        return (0.0, 0.0);
+    }
+    let flow = load.served_per_s * parts.step;
+    let Some(pressure): Option<Pressure> = memory::pressure(load, flow, 32.0) else { return (0.0, 0.0) };
+    let c = parts.wait.probability;
+    let per_request = c * pressure.evicted_per_step / (flow * (load.prompt() + 1.0));
+    (per_request, c * pressure.swapped / load.served_per_s)
+}
+
+fn ttft_percentiles(parts: &Parts) -> [f64; 3] {
+    let residuals = residual_nodes(&parts.backlog);
+    let own = gathered(parts.backlog.owns.clone(), 40);
+    let wait = parts.wait;
+    let waited = |y: f64| {
+        if y < 0.0 {
+            0.0
+        } else if wait.probability < 1e-9 {
+            1.0
+        } else {
+            1.0 - wait.probability * (-y / wait.mean).exp()
+        }
+    };
+    let top = 2.0 * own.last().map_or(1.0, |atom| atom.0)
+        + 8.0 * wait.mean * f64::from(u8::from(wait.probability > 1e-9))
+        + residuals.last().map_or(1.0, |r| *r);
+    let share = 1.0 / residuals.len() as f64;
+    let idle = parts.idle;
+    percentiles(0.0, top, |x| {
+        let busy: f64 =
+            own.iter().map(|&(y, mass)| mass * residuals.iter().map(|r| share * waited(x - y - r)).sum::<f64>()).sum();
+        let empty = if x >= parts.alone { 1.0 } else { 0.0 };
+        (1.0 - idle) * busy + idle * empty
+    })
+}
+
+/// Eight equally likely values of the residual of the iteration that an arrival meets: its density is P(T > r)/E\[T\].
+fn residual_nodes(backlog: &Backlog) -> Vec<f64> {
+    let mut steps = backlog.steps.clone();
+    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut above: f64 = steps.iter().map(|step| step.1).sum();
+    let (mut nodes, mut area, mut from) = (Vec::with_capacity(8), 0.0, 0.0);
+    for &(step, mass) in &steps {
+        let piece = above * (step - from);
+        while nodes.len() < 8 {
+            let target = backlog.step * (nodes.len() as f64 + 0.5) / 8.0;
+            if target > area + piece {
+                break;
+            }
+            nodes.push(from + (target - area) / above.max(1e-15));
+        }
+        area += piece;
+        from = step;
+        above -= mass;
+    }
+    while nodes.len() < 8 {
+        nodes.push(from);
+    }
+    nodes
+}
+
+/// Percentiles of the gaps: iteration lengths weighted by the sequences that decode in them.
+fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
+    let slope = per_decode(load, parts);
+    let steps = gathered(parts.backlog.steps.clone(), 64);
+    let nodes = decode_nodes(parts, slope);
+    let low = steps.first().map_or(0.0, |step| step.0) * 0.2;
+    let top = steps.last().map_or(1.0, |step| step.0) * 1.5 + slope * 3.0 * parts.decodes;
+    let total: f64 = nodes.iter().map(|node| node.1).sum();
+    percentiles(low, top, |x| {
+        nodes
+            .iter()
+            .map(|&(shift, weight)| {
+                weight / total * steps.iter().filter(|step| step.0 + shift <= x).map(|step| step.1).sum::<f64>()
+            })
+            .sum()
+    })
+}
+
+/// Seconds that one more resident adds to an iteration.
+fn per_decode(load: &Load, parts: &Parts) -> f64 {
+    parts.line.per_token_s + parts.line.per_context_s * (load.moments.held_mean() + parts.chunks.held) / load.output()
+}
+
+/// Shifts of the iteration length by the number of residents, weighted by that number per iteration.
+fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
+    let r = &parts.residents;
+    let weight = |n: f64, p: f64| p * n / (parts.line.base_s + slope * n);
+    let atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
+    let nodes = gathered(atoms, 24);
+    nodes.into_iter().map(|(n, mass)| (slope * (n - r.mean), mass)).collect()
+}
+
+/// E2E given o is nearly normal: o − 1 gaps whose fast part has the chain's variance and whose slow part follows N.
+fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] {
+    let b = &parts.backlog;
+    let x = parts.prompt_share.min(0.95);
+    let fast = (b.step_squared - b.step * b.step).max(0.0) * (1.0 + x) / (1.0 - x);
+    let slope = per_decode(load, parts) / (1.0 - x);
+    let slow = slope * slope * parts.residents.variance.max(0.0);
+    let relaxation = load.output() / (1.0 - parts.residents.elasticity).max(0.05);
+    let wait = parts.wait;
+    let waiting = wait.probability * wait.mean * wait.mean * (2.0 - wait.probability);
+    let first = b.step_squared / 3.0 + waiting;
+    let nodes: Vec<(f64, f64, f64)> = output_nodes(&load.moments.output_survival)
+        .into_iter()
+        .map(|(o, mass)| {
+            let gaps = o - 1.0;
+            let z = gaps / relaxation;
+            let kept = if z > 1e-6 { 2.0 * (z - 1.0 + (-z).exp()) / (z * z) } else { 1.0 };
+            let variance = first + gaps * fast + gaps * gaps * slow * kept;
+            (ttft + gaps * tbt, variance.sqrt().max(1e-12), mass)
+        })
+        .collect();
+    let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max);
+    let root = std::f64::consts::SQRT_2;
+    percentiles(0.0, top, |t| {
+        nodes.iter().map(|&(mean, deviation, mass)| mass * 0.5 * erfc((mean - t) / (deviation * root))).sum()
+    })
+}

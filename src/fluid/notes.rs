@@ -1,0 +1,93 @@
+//! What a reader must know to trust the figures.
+
+use super::boundary::Regime;
+use super::load::Load;
+use super::map::is_few_valued;
+use crate::answer::{Boundary, Limit, Verdict};
+use crate::scenario::{Admission, TraceMode};
+
+/// Fewest residents for which the memory law was tested to .7 %.
+const RESIDENTS: f64 = 20.0;
+
+/// The notes of a solution.
+pub(super) fn of(
+    load: &Load,
+    binding: &Regime,
+    boundary: &Boundary,
+    verdict: Verdict,
+    no_latency: bool,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    of_requests(load, &mut notes);
+    of_memory(load, binding, &mut notes);
+    of_rate(load, boundary, verdict, &mut notes);
+    if no_latency {
+        notes.push("prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
+    }
+    notes
+}
+
+fn of_requests(load: &Load, notes: &mut Vec<String>) {
+    let moments = &load.moments;
+    if moments.rejected > 0.0 {
+        notes.push(format!(
+            "{:.3} % of the requests exceed the KV memory and are rejected; λ* counts the served ones",
+            100.0 * moments.rejected
+        ));
+    }
+    let workload = &load.scenario.workload;
+    if workload.trace.as_ref().is_some_and(|source| source.mode == TraceMode::Replay) {
+        notes.push(
+            "the trace's own arrival times are taken as Poisson: bursts make the waits longer than stated".into(),
+        );
+    }
+    let arrivals = workload.arrivals.squared_cv();
+    if workload.trace.is_none() && arrivals != 1.0 {
+        notes.push(format!(
+            "interarrival times have squared cv {arrivals:.3}: waits for admission are scaled by it as an approximation, other times are those of Poisson arrivals"
+        ));
+    }
+    let cv_squared = moments.raw(0, 2) / (moments.raw(0, 1) * moments.raw(0, 1)) - 1.0;
+    if cv_squared > 4.0 {
+        notes.push(format!(
+            "output lengths have cv {:.2}, above 2: waits are outside their tested range",
+            cv_squared.sqrt()
+        ));
+    }
+}
+
+fn of_memory(load: &Load, binding: &Regime, notes: &mut Vec<String>) {
+    if binding.limit != Limit::KvMemory {
+        return;
+    }
+    if binding.running < RESIDENTS {
+        notes.push(format!(
+            "memory holds {:.1} requests, fewer than 20: the memory law is outside its tested range",
+            binding.running
+        ));
+    }
+    if load.scenario.policy.admission == Admission::Reserve {
+        notes.push("waits under reserve admission follow the law for greedy admission by analogy".into());
+    } else if is_few_valued(load) {
+        notes.push(
+            "outputs take few values: residents can fall into eviction cycles, and below λ* a backlog may not drain"
+                .into(),
+        );
+    }
+    if load.budget.is_finite() {
+        notes.push("memory and token budget together are covered by an untested combination of their laws".into());
+    }
+}
+
+fn of_rate(load: &Load, boundary: &Boundary, verdict: Verdict, notes: &mut Vec<String>) {
+    let rho = load.served_per_s / boundary.low_per_s;
+    if verdict == Verdict::Stable && rho > 0.97 {
+        notes.push(format!("λ is {:.1} % of λ*: waits above 97 % are outside their tested range", 100.0 * rho));
+    }
+    if verdict == Verdict::Metastable {
+        notes.push(
+            "between the two boundaries fluctuations end the good state sooner or later; the state shown is the saturated one"
+                .into(),
+        );
+    }
+}
