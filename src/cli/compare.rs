@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         backlog: args.backlog,
         wishes: args.length.wishes()?,
     };
-    let bar = Progress::over(args.des_trials + args.des_trials.min(8), "simulating");
+    let bar = Progress::over(2 * args.des_trials, "simulating");
     let comparison = compare(&scenario, &options, &|| bar.advance());
     bar.finish();
     if let Some(file) = &args.plot {

@@ -63,7 +63,7 @@ pub fn compare(scenario: &Scenario, options: &CompareOptions, progress: Progress
     let runs = trials::run(scenario, &engine, options.trials, progress);
     let simulated = solution_of(scenario, &runs);
     let saturated =
-        stability::saturated(scenario, &fluid, &SaturatedOptions::new(options.seed, options.trials.min(8)), progress);
+        stability::saturated(scenario, &fluid, &SaturatedOptions::new(options.seed, options.trials), progress);
     let rows = rows(scenario, &fluid, &simulated, saturated.throughput_per_s);
     let notes = notes(scenario, &fluid, &plan, options, &runs);
     Comparison { fluid, simulated, rows, runs, horizon_s: engine.horizon.seconds(), notes }
