@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{OutputArgs, ScenarioArgs};
+use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Path, PathOptions};
 use crate::report;
@@ -30,7 +30,7 @@ pub struct Args {
     plot: Option<PathBuf>,
 
     /// Requests waiting at time 0 of the path
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
     /// Seconds of the path
@@ -39,6 +39,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    check_files(&[
+        ("--out", args.output.out.as_deref()),
+        ("--trajectory", args.trajectory.as_deref()),
+        ("--plot", args.plot.as_deref()),
+    ])?;
     let scenario = args.scenario.open()?;
     if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
         return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));

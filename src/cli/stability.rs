@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::common::{OutputArgs, ScenarioArgs, SeedArgs, check_trials};
+use super::common::{OutputArgs, ScenarioArgs, SeedArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::{Figure, FluidSolution};
@@ -38,7 +38,7 @@ pub struct Args {
     des: bool,
 
     /// Trials of each engine measurement
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, allow_negative_numbers = true)]
     des_trials: u64,
 
     /// Drift is tested at λ*(1 − ε) and λ*(1 + ε)
@@ -60,6 +60,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
+    check_files(&[
+        ("--out", args.output.out.as_deref()),
+        ("--csv", args.csv.as_deref()),
+        ("--plot", args.plot.as_deref()),
+    ])?;
     if !(args.epsilon > 0.0 && args.epsilon <= 0.5) {
         return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
     }

@@ -112,7 +112,11 @@ pub fn points(axes: &[Axis]) -> Result<Vec<Vec<f64>>, ScenarioError> {
 /// # Errors
 /// An unknown key, or a value that the scenario refuses.
 pub fn scenario_at(scenario: &Scenario, axes: &[Axis], point: &[f64]) -> Result<Scenario, ScenarioError> {
-    axes.iter().zip(point).try_fold(scenario.clone(), |scenario, (axis, &value)| scenario.with(&axis.key, value))
+    axes.iter().zip(point).try_fold(scenario.clone(), |scenario, (axis, &value)| {
+        scenario.with(&axis.key, value).map_err(|error| {
+            if error.origin.is_empty() { error.in_file(&format!("--sweep {}={value}", axis.key)) } else { error }
+        })
+    })
 }
 
 /// λ* at every point, in parallel; with `saturated` also from the engine. Points that `checkpoint` already holds are not
