@@ -149,11 +149,11 @@ fn interval(figure: Figure) -> Cell {
 
 fn grid(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
     let axes = args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let points = sweep::points(&axes)?.len() as u64;
+    let points = sweep::scenarios(scenario, &axes)?;
     let options = args.des.then(|| SaturatedOptions::new(args.seed.seed, args.des_trials));
     let checkpoint = Mutex::new(open_checkpoint(args, scenario, &axes)?);
-    let bar = Progress::over(points, "sweeping");
-    let rows = sweep::run(scenario, &axes, options.as_ref(), &checkpoint, &|| bar.advance())?;
+    let bar = Progress::over(points.len() as u64, "sweeping");
+    let rows = sweep::run(&points, options.as_ref(), &checkpoint, &|| bar.advance())?;
     bar.finish();
     let table = sweep_table(&axes, &rows, args.des);
     if let Some(file) = &args.csv {
