@@ -180,6 +180,11 @@ fn open_checkpoint(args: &Args, scenario: &Scenario, axes: &[Axis], seed: u64) -
     Ok(checkpoint)
 }
 
+/// Whole numbers are limits, counts and tokens: shown as such.
+fn swept(value: f64) -> Cell {
+    if value >= 0.0 && value.fract() == 0.0 && value < 1e15 { Cell::Count(value as u64) } else { Cell::number(value) }
+}
+
 fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
     let mut columns: Vec<Column> = axes.iter().map(|axis| Column::number(&axis.key, "")).collect();
     columns.push(Column::number("λ* low", "requests/s"));
@@ -192,7 +197,7 @@ fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
     }
     let mut table = Table::new("Stability boundary over a sweep", columns);
     for row in rows {
-        let mut cells: Vec<Cell> = row.values.iter().map(|&value| Cell::number(value)).collect();
+        let mut cells: Vec<Cell> = row.values.iter().map(|&value| swept(value)).collect();
         cells.push(Cell::digits(row.boundary.low_per_s, 5));
         cells.push(Cell::digits(row.boundary.high_per_s, 5));
         cells.push(Cell::text(row.boundary.binding.name()));
