@@ -6,7 +6,7 @@
 
 use statrs::function::erf::erfc;
 
-use super::backlog::{self, Backlog, Traffic};
+use super::backlog::{self, Backlog, Own, Traffic};
 use super::boundary::Regime;
 use super::load::{Chunks, Load};
 use super::memory::{self, Pressure};
@@ -40,9 +40,8 @@ struct Parts {
     residents: Residents,
     backlog: Backlog,
     wait: Wait,
-    /// Share of arrivals that find the system empty, and their time to the first token.
+    /// Share of time without any request.
     idle: f64,
-    alone: f64,
     /// Mean decoding sequences.
     decodes: f64,
     /// E\[T\] over iterations, and x.
@@ -57,33 +56,40 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let parts = parts(load, binding, boundary)?;
     let output = load.output();
     let rate = load.served_per_s;
-    let (p, idle) = (parts.wait.probability, parts.idle);
-    let own_free = parts.backlog.own;
-    let busy = (1.0 - p - idle).max(0.0);
+    let p = parts.wait.probability;
     let full = parts.residents.full;
-    let base = busy * (parts.backlog.residual + own_free) + p * (full.residual + full.own) + idle * parts.alone;
+    let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
     let ttft = base + p * parts.wait.mean;
     let swapped_time = swapped_time(load, binding, &parts);
     let decode_time = decode_time(load, &parts) + swapped_time.1;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
-    let in_prefill = busy * (own_free - parts.backlog.before) + p * full.own + idle * parts.alone;
+    let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
     let decoding = rate * (decode_time - swapped_time.1);
     let context = load.moments.held_mean() - load.prompt() - 1.0;
     let per_step = (decode_time - swapped_time.1) / (output - 1.0).max(1e-12);
     let gaps = gaps(load, &parts);
     Some(State {
         step: parts.step,
-        batch_tokens: rate * parts.step / (1.0 - idle) * load.work() + again(load, &parts, swapped_time.0),
+        batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, swapped_time.0),
         waiting: rate * (ttft - in_prefill),
         running: decoding + rate * in_prefill,
         swapped: rate * swapped_time.1,
-        kv_tokens: rate * (per_step * context + in_prefill * (load.prompt() + 1.0) * 0.5_f64.mul_add(0.0, 1.0)),
+        kv_tokens: rate * (per_step * context + held_in_prefill(load, &parts, in_prefill)),
         preemptions: swapped_time.0,
         ttft: (ttft, ttft_percentiles(&parts)),
         tbt: (tbt, gaps),
         e2e: (e2e, e2e_percentiles(load, &parts, ttft, tbt)),
     })
+}
+
+/// KV token-seconds of one prompt in its prompt iterations: those of long prompts are longer; chunks hold what is written.
+fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
+    let prompt = load.prompt();
+    let variance = load.moments.raw(2, 0) - prompt * prompt;
+    let last = in_prefill / parts.chunks.steps;
+    let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
+    last * (prompt + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
 }
 
 /// Tokens prefilled again per iteration.
@@ -115,8 +121,7 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
             line = secant(load, decodes, backlog.tokens);
         }
         let wait = wait_of(load, binding, boundary, line, &residents);
-        let alone = alone(load);
-        found = Some(Parts { line, chunks, residents, backlog, wait, idle, alone, decodes, step, prompt_share });
+        found = Some(Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share });
     }
     found
 }
@@ -171,6 +176,7 @@ fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle
             prompt_squared: load.moments.raw(2, 0),
             chunk: (load.budget - decodes).max(1.0),
             idle,
+            decodes_s: line.per_token_s * decodes + context,
         };
         if let Some(found) = backlog::solve(&traffic, &step) {
             return Some((found, decodes));
@@ -198,34 +204,24 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
     wait
 }
 
-/// Time to the first token in an empty system.
-fn alone(load: &Load) -> f64 {
-    let mut sum = 0.0;
-    let full = load.step_s(load.budget.min(1e15), 0.0);
-    for (prompt, &mass) in load.moments.prompt_masses.iter().enumerate() {
-        if mass > 1e-12 {
-            let chunks = (prompt as f64 / load.budget).ceil().max(1.0);
-            let rest = prompt as f64 - (chunks - 1.0) * load.budget.min(1e15);
-            let before = if chunks > 1.0 { (chunks - 1.0) * full } else { 0.0 };
-            sum += mass * (before + load.step_s(rest, 0.0));
-        }
-    }
-    sum + load.per_context_s() * (load.prompt() + 1.0)
-}
-
-/// Mean time from the first to the last token, without preemption.
+/// Mean time from the first to the last token, without preemption: D = \[(E\[o\] − 1)·α(n) + e\]/(1 − x). The decodes see n
+/// residents, weighted by their number; every second of it brings λ prompts that stall them, x = λ·a·E\[s'\]; e is what the
+/// backlog left behind by the own prompt adds.
 fn decode_time(load: &Load, parts: &Parts) -> f64 {
-    let rate = load.served_per_s;
+    let slope = per_decode(load, parts);
     let r = &parts.residents;
+    let (mut weighted, mut weights) = (0.0, 0.0);
+    for (n, mass) in r.law.iter().enumerate() {
+        let weight = mass * n as f64 / (parts.line.base_s + slope * n as f64);
+        weighted += weight * n as f64;
+        weights += weight;
+    }
+    let seen = (weighted / weights.max(f64::MIN_POSITIVE)).max(1.0);
+    let alpha = parts.line.base_s + slope * seen;
+    let x = (load.served_per_s * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
     let p = r.wait_probability;
-    let own = (1.0 - p) * r.free.own + p * r.full.own;
-    let a = parts.line.per_token_s;
-    let lump = load.prompt() - 1.0;
-    let x = (rate * a * lump).min(0.999);
-    let variance = (r.free.second / (r.free.mean * r.free.mean) - 1.0).max(0.0);
-    let unlimited = a * lump * x / (1.0 - x) * (1.0 + rate * r.free.mean * variance);
-    let chunked = if load.budget.is_finite() { parts.backlog.excess - unlimited } else { 0.0 };
-    (r.mean / rate - own + chunked * (1.0 - p)).max((load.output() - 1.0) * parts.line.base_s)
+    let free = ((load.output() - 1.0) * alpha) / (1.0 - x) + parts.backlog.excess;
+    (1.0 - p) * free + p * (load.output() - 1.0) * r.full.mean
 }
 
 /// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
@@ -241,61 +237,45 @@ fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> (f64, f64) {
     (per_request, c * pressure.swapped / load.served_per_s)
 }
 
+/// The residual of the iteration in progress is uniform on it; the wait for a slot is zero or exponential.
 fn ttft_percentiles(parts: &Parts) -> [f64; 3] {
-    let residuals = residual_nodes(&parts.backlog);
-    let own = gathered(parts.backlog.owns.clone(), 40);
-    let wait = parts.wait;
-    let waited = |y: f64| {
-        if y < 0.0 {
+    let own = by_step(&parts.backlog.owns);
+    let (p, mean) = (parts.wait.probability, parts.wait.mean);
+    let waits = p > 1e-9;
+    // The integral of the wait's distribution function from 0 to y.
+    let area = |y: f64| {
+        if y <= 0.0 {
             0.0
-        } else if wait.probability < 1e-9 {
-            1.0
+        } else if waits {
+            y - p * mean * (1.0 - (-y / mean).exp())
         } else {
-            1.0 - wait.probability * (-y / wait.mean).exp()
+            y
         }
     };
-    let top = 2.0 * own.last().map_or(1.0, |atom| atom.0)
-        + 8.0 * wait.mean * f64::from(u8::from(wait.probability > 1e-9))
-        + residuals.last().map_or(1.0, |r| *r);
-    let share = 1.0 / residuals.len() as f64;
-    let idle = parts.idle;
+    let longest = own.iter().map(|own| own.time + own.step).fold(0.0, f64::max);
+    let top = longest + if waits { 8.0 * mean } else { 0.0 };
     percentiles(0.0, top, |x| {
-        let busy: f64 =
-            own.iter().map(|&(y, mass)| mass * residuals.iter().map(|r| share * waited(x - y - r)).sum::<f64>()).sum();
-        let empty = if x >= parts.alone { 1.0 } else { 0.0 };
-        (1.0 - idle) * busy + idle * empty
+        own.iter().map(|o| o.mass / o.step * (area(x - o.time) - area(x - o.time - o.step))).sum()
     })
 }
 
-/// Eight equally likely values of the residual of the iteration that an arrival meets: its density is P(T > r)/E\[T\].
-fn residual_nodes(backlog: &Backlog) -> Vec<f64> {
-    let mut steps = backlog.steps.clone();
-    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut above: f64 = steps.iter().map(|step| step.1).sum();
-    let (mut nodes, mut area, mut from) = (Vec::with_capacity(8), 0.0, 0.0);
-    for &(step, mass) in &steps {
-        let piece = above * (step - from);
-        while nodes.len() < 8 {
-            let target = backlog.step * (nodes.len() as f64 + 0.5) / 8.0;
-            if target > area + piece {
-                break;
-            }
-            nodes.push(from + (target - area) / above.max(1e-15));
-        }
-        area += piece;
-        from = step;
-        above -= mass;
+/// The ways through the backlog, those from one kind of iteration gathered; masses sum to one.
+fn by_step(owns: &[Own]) -> Vec<Own> {
+    let total: f64 = owns.iter().map(|own| own.mass).sum();
+    let mut found = Vec::new();
+    for group in owns.chunk_by(|a, b| a.step == b.step) {
+        let mass: f64 = group.iter().map(|own| own.mass).sum::<f64>() / total;
+        let atoms = gathered(group.iter().map(|own| (own.time, own.mass)).collect());
+        let step = group[0].step.max(1e-3 * atoms[0].0).max(1e-12);
+        found.extend(atoms.into_iter().map(|(time, share)| Own { step, time, mass: mass * share }));
     }
-    while nodes.len() < 8 {
-        nodes.push(from);
-    }
-    nodes
+    found
 }
 
 /// Percentiles of the gaps: iteration lengths weighted by the sequences that decode in them.
 fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
     let slope = per_decode(load, parts);
-    let steps = gathered(parts.backlog.steps.clone(), 64);
+    let steps = gathered(parts.backlog.steps.clone());
     let nodes = decode_nodes(parts, slope);
     let low = steps.first().map_or(0.0, |step| step.0) * 0.2;
     let top = steps.last().map_or(1.0, |step| step.0) * 1.5 + slope * 3.0 * parts.decodes;
@@ -320,7 +300,7 @@ fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
     let r = &parts.residents;
     let weight = |n: f64, p: f64| p * n / (parts.line.base_s + slope * n);
     let atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
-    let nodes = gathered(atoms, 24);
+    let nodes = gathered(atoms);
     nodes.into_iter().map(|(n, mass)| (slope * (n - r.mean), mass)).collect()
 }
 
