@@ -61,7 +61,7 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
     let ttft = base + p * parts.wait.mean;
     let swapped_time = swapped_time(load, binding, &parts);
-    let decode_time = decode_time(load, &parts) + swapped_time.1;
+    let decode_time = decode_time(load, &parts, boundary) + swapped_time.1;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
     let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
@@ -169,12 +169,13 @@ fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle
     for _ in 0..2 {
         let context = line.per_context_s * per_resident * mean;
         let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
+        let chunk = (load.budget - decodes).max(1.0);
         let traffic = Traffic {
             rate,
             prompts: &load.moments.prompt_masses,
             prompt: load.prompt(),
             prompt_squared: load.moments.raw(2, 0),
-            chunk: (load.budget - decodes).max(1.0),
+            chunk: chunk - crowding(load, chunk, decodes, step(chunk)),
             idle,
             decodes_s: line.per_token_s * decodes + context,
         };
@@ -185,6 +186,21 @@ fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle
         decodes *= 0.97;
     }
     None
+}
+
+/// Tokens that the decodes take from the prompts while a backlog lasts: they grow towards their number under a full budget,
+/// over an output's length, and the backlog lasts v/(c − m)² iterations, m and v the mean and variance of what an iteration
+/// brings.
+fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
+    if !load.budget.is_finite() {
+        return 0.0;
+    }
+    let flow = (load.budget / load.work()).min(load.cap / load.output());
+    let most = (flow * (load.output() - 1.0)).max(decodes);
+    let arrivals = load.served_per_s * full_s;
+    let spare = (chunk - arrivals * load.prompt()).max(0.02 * chunk);
+    let lasting = arrivals * load.moments.raw(2, 0) / (spare * spare);
+    (most - decodes) * lasting / (lasting + load.output())
 }
 
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
@@ -204,24 +220,26 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
     wait
 }
 
-/// Mean time from the first to the last token, without preemption: D = \[(E\[o\] − 1)·α(n) + e\]/(1 − x). The decodes see n
-/// residents, weighted by their number; every second of it brings λ prompts that stall them, x = λ·a·E\[s'\]; e is what the
-/// backlog left behind by the own prompt adds.
-fn decode_time(load: &Load, parts: &Parts) -> f64 {
+/// Mean time from the first to the last token, without preemption: D = \[(E\[o\] − 1)·α(n) + e\]/(1 − x). The decodes see
+/// n = N + r/(1 − e) residents, their mean and what their variance adds; every second of it brings λ prompts that stall them,
+/// x = λ·a·E\[s'\]; the last term is what the backlog left behind by the own prompt adds. Near the cap the residents' own law.
+fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
+    let rate = load.served_per_s;
     let slope = per_decode(load, parts);
     let r = &parts.residents;
-    let (mut weighted, mut weights) = (0.0, 0.0);
-    for (n, mass) in r.law.iter().enumerate() {
-        let weight = mass * n as f64 / (parts.line.base_s + slope * n as f64);
-        weighted += weight * n as f64;
-        weights += weight;
-    }
-    let seen = (weighted / weights.max(f64::MIN_POSITIVE)).max(1.0);
+    let residents = rate / (1.0 - parts.idle) * load.output() * parts.step;
+    let elasticity = (residents * slope / (parts.line.base_s + slope * residents)).min(0.98);
+    let seen = (residents + r.ratio / (1.0 - elasticity)).clamp(1.0, load.cap);
     let alpha = parts.line.base_s + slope * seen;
-    let x = (load.served_per_s * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
+    let x = (rate * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
+    let free = (load.output() - 1.0) * alpha / (1.0 - x) + parts.backlog.excess;
+    if boundary.binding != Limit::SequenceCap {
+        return free;
+    }
     let p = r.wait_probability;
-    let free = ((load.output() - 1.0) * alpha) / (1.0 - x) + parts.backlog.excess;
-    (1.0 - p) * free + p * (load.output() - 1.0) * r.full.mean
+    let capped = r.mean / rate - (1.0 - p) * r.free.own - p * r.full.own;
+    let near = (rate / boundary.low_per_s).powi(4);
+    (1.0 - near) * free + near * capped
 }
 
 /// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
@@ -304,7 +322,8 @@ fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
     nodes.into_iter().map(|(n, mass)| (slope * (n - r.mean), mass)).collect()
 }
 
-/// E2E given o is nearly normal: o − 1 gaps whose fast part has the chain's variance and whose slow part follows N.
+/// E2E given o: the time to the first token and o − 1 gaps, nearly normal, whose fast part has the chain's variance and whose
+/// slow part follows N.
 fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] {
     let b = &parts.backlog;
     let x = parts.prompt_share.min(0.95);
@@ -312,22 +331,65 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
     let slope = per_decode(load, parts) / (1.0 - x);
     let slow = slope * slope * parts.residents.variance.max(0.0);
     let relaxation = load.output() / (1.0 - parts.residents.elasticity).max(0.05);
-    let wait = parts.wait;
-    let waiting = wait.probability * wait.mean * wait.mean * (2.0 - wait.probability);
-    let first = b.step_squared / 3.0 + waiting;
-    let nodes: Vec<(f64, f64, f64)> = output_nodes(&load.moments.output_survival)
-        .into_iter()
-        .map(|(o, mass)| {
-            let gaps = o - 1.0;
-            let z = gaps / relaxation;
-            let kept = if z > 1e-6 { 2.0 * (z - 1.0 + (-z).exp()) / (z * z) } else { 1.0 };
-            let variance = first + gaps * fast + gaps * gaps * slow * kept;
-            (ttft + gaps * tbt, variance.sqrt().max(1e-12), mass)
-        })
-        .collect();
+    let outputs = output_nodes(&load.moments.output_survival);
+    let firsts = ttft_nodes(parts, ttft, (150 / outputs.len()).clamp(4, 24));
+    let mut nodes = Vec::with_capacity(outputs.len() * firsts.len());
+    for &(output, mass) in &outputs {
+        let gaps = output - 1.0;
+        let z = gaps / relaxation;
+        let kept = if z > 1e-6 { 2.0 * (z - 1.0 + (-z).exp()) / (z * z) } else { 1.0 };
+        let deviation = (gaps * fast + gaps * gaps * slow * kept).sqrt().max(1e-9 * ttft);
+        nodes.extend(firsts.iter().map(|&(first, share)| (first + gaps * tbt, deviation, mass * share)));
+    }
     let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max);
     let root = std::f64::consts::SQRT_2;
     percentiles(0.0, top, |t| {
-        nodes.iter().map(|&(mean, deviation, mass)| mass * 0.5 * erfc((mean - t) / (deviation * root))).sum()
+        let tail = |&(mean, deviation, mass): &(f64, f64, f64)| {
+            let z = (mean - t) / (deviation * root);
+            mass * if z > 4.0 {
+                0.0
+            } else if z < -4.0 {
+                1.0
+            } else {
+                0.5 * erfc(z)
+            }
+        };
+        nodes.iter().map(tail).sum()
     })
+}
+
+/// The time to the first token as `count` equally likely values with the mean `ttft`; few suffice where outputs spread more.
+fn ttft_nodes(parts: &Parts, ttft: f64, count: usize) -> Vec<(f64, f64)> {
+    let wait = parts.wait;
+    let mut atoms = Vec::new();
+    for own in by_step(&parts.backlog.owns) {
+        for part in [0.125, 0.375, 0.625, 0.875] {
+            let value = own.time + part * own.step;
+            atoms.push((value, 0.25 * own.mass * (1.0 - wait.probability)));
+            if wait.probability > 1e-6 {
+                // The quarters of an exponential law, each by its mean.
+                for quarter in [0.137, 0.477, 0.96, 2.426] {
+                    atoms.push((value + quarter * wait.mean, 0.0625 * own.mass * wait.probability));
+                }
+            }
+        }
+    }
+    atoms.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let width = 1.0 / count as f64;
+    let mut nodes: Vec<(f64, f64)> = Vec::with_capacity(count + 1);
+    let (mut sum, mut mass) = (0.0, 0.0);
+    for &(value, weight) in &atoms {
+        sum += value * weight;
+        mass += weight;
+        if mass >= width {
+            nodes.push((sum / mass, mass));
+            (sum, mass) = (0.0, 0.0);
+        }
+    }
+    if mass > 0.0 {
+        nodes.push((sum / mass, mass));
+    }
+    let mean: f64 = nodes.iter().map(|node| node.0 * node.1).sum();
+    nodes.iter_mut().for_each(|node| node.0 *= ttft / mean);
+    nodes
 }
