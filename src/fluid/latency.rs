@@ -102,28 +102,41 @@ fn again(load: &Load, parts: &Parts, preemptions: f64) -> f64 {
 
 fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let rate = load.served_per_s;
-    let mut line = line(load, binding.batch_tokens);
-    let mut found = None;
-    let rounds = if affine_coefficients(load.law()).is_some() { 1 } else { 4 };
-    for _ in 0..rounds {
-        let per_request = line.per_token_s * load.work() + line.per_context_s * load.moments.held_mean();
-        let step = line.base_s / (1.0 - rate * per_request).max(1e-3);
-        let chunks = load.chunks_at(rate * step);
-        let partial = (chunks.held + (chunks.steps - 1.0) * 0.0) / load.output();
-        let residents = residents_of(load, binding, boundary, line, partial);
-        let idle = if residents.idle > 1e-4 { residents.idle } else { 0.0 };
-        let (backlog, decodes) = backlog_of(load, &residents, line, partial, idle)?;
-        let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
-        let busy = rate / (1.0 - idle);
-        let exact = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
-        let step = if rounds == 1 { exact } else { backlog.step };
-        if rounds > 1 {
-            line = secant(load, decodes, backlog.tokens);
-        }
-        let wait = wait_of(load, binding, boundary, line, &residents);
-        found = Some(Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share });
+    let line = line(load, binding.batch_tokens);
+    let per_request = line.per_token_s * load.work() + line.per_context_s * load.moments.held_mean();
+    let guess = line.base_s / (1.0 - rate * per_request).max(1e-3);
+    let chunks = load.chunks_at(rate * guess);
+    let partial = chunks.held / load.output();
+    let residents = residents_of(load, binding, boundary, line, partial);
+    let idle = if residents.idle > 1e-4 { residents.idle } else { 0.0 };
+    let wait = wait_of(load, binding, boundary, line, &residents);
+    let mean = residents.mean / (1.0 - idle);
+    let most = mean * (load.output() - 1.0) / load.output();
+    let decodes = (mean - rate * residents.free.own).clamp(0.0, most);
+    let (backlog, decodes) = backlog_of(load, line, partial, idle, decodes)?;
+    let busy = rate / (1.0 - idle);
+    let step = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
+    let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
+    let parts = Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share };
+    if affine_coefficients(load.law()).is_some() { Some(parts) } else { bent(load, partial, parts) }
+}
+
+/// Hinge and staircase: the number of decodes is found so that the chain's own iterations serve them, and the line is the
+/// chord from an iteration of decodes to the mean one with prompts.
+fn bent(load: &Load, partial: f64, mut parts: Parts) -> Option<Parts> {
+    let rate = load.served_per_s;
+    for _ in 0..5 {
+        let step = parts.backlog.step;
+        let n = rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
+        (parts.backlog, parts.decodes) = backlog_of(load, parts.line, partial, parts.idle, n)?;
+        parts.step = parts.backlog.step;
     }
-    found
+    let tokens = rate * parts.step / (1.0 - parts.idle) * load.prompt();
+    let alone = load.step_s(parts.decodes.max(1.0), 0.0);
+    let per_token_s = (parts.step - alone).max(0.0) / tokens.max(1e-9);
+    parts.line = Line { base_s: alone, per_token_s, ..parts.line };
+    parts.prompt_share = (rate * per_token_s * load.prompt()).min(0.999);
+    Some(parts)
 }
 
 /// The law as a line; for hinge and staircase the chord through zero tokens' and the saturated iteration's time.
@@ -160,18 +173,15 @@ fn residents_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, 
     })
 }
 
-/// The chain beside the mean number of decodes.
-fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle: f64) -> Option<(Backlog, f64)> {
-    let rate = load.served_per_s;
+/// The chain beside `decodes` sequences.
+fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64) -> Option<(Backlog, f64)> {
     let per_resident = load.moments.held_mean() / load.output() + partial;
-    let mean = residents.mean / (1.0 - idle);
-    let mut decodes = (mean - rate * residents.free.own).max(0.0).min(mean * (load.output() - 1.0) / load.output());
     for _ in 0..2 {
-        let context = line.per_context_s * per_resident * mean;
+        let context = line.per_context_s * per_resident * decodes;
         let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
         let chunk = (load.budget - decodes).max(1.0);
         let traffic = Traffic {
-            rate,
+            rate: load.served_per_s,
             prompts: &load.moments.prompt_masses,
             prompt: load.prompt(),
             prompt_squared: load.moments.raw(2, 0),
@@ -189,8 +199,8 @@ fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle
 }
 
 /// Tokens that the decodes take from the prompts while a backlog lasts: they grow towards their number under a full budget,
-/// over an output's length, and the backlog lasts v/(c − m)² iterations, m and v the mean and variance of what an iteration
-/// brings.
+/// over an output's length, and the backlog that an arrival meets lasts about 2v/(c − m)² iterations, m and v the mean and
+/// variance of what an iteration brings.
 fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
     if !load.budget.is_finite() {
         return 0.0;
@@ -199,7 +209,7 @@ fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
     let most = (flow * (load.output() - 1.0)).max(decodes);
     let arrivals = load.served_per_s * full_s;
     let spare = (chunk - arrivals * load.prompt()).max(0.02 * chunk);
-    let lasting = arrivals * load.moments.raw(2, 0) / (spare * spare);
+    let lasting = 2.0 * arrivals * load.moments.raw(2, 0) / (spare * spare);
     (most - decodes) * lasting / (lasting + load.output())
 }
 
@@ -225,6 +235,9 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
 /// x = λ·a·E\[s'\]; the last term is what the backlog left behind by the own prompt adds. Near the cap the residents' own law.
 fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
     let rate = load.served_per_s;
+    if affine_coefficients(load.law()).is_none() {
+        return (load.output() - 1.0) * (parts.backlog.step + variance_of_decodes(load, parts)) + parts.backlog.excess;
+    }
     let slope = per_decode(load, parts);
     let r = &parts.residents;
     let residents = rate / (1.0 - parts.idle) * load.output() * parts.step;
@@ -240,6 +253,16 @@ fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
     let capped = r.mean / rate - (1.0 - p) * r.free.own - p * r.full.own;
     let near = (rate / boundary.low_per_s).powi(4);
     (1.0 - near) * free + near * capped
+}
+
+/// What the variance of the number of decodes adds to their mean gap where the law bends: its derivative beside prompts.
+fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
+    let n = parts.decodes.max(1.0);
+    let tokens = parts.backlog.tokens;
+    let (low, high) = (load.step_s(0.8 * n + tokens, 0.0), load.step_s(1.2 * n + tokens, 0.0));
+    let slope = (high - low).max(0.0) / (0.4 * n);
+    let elasticity = (n * slope / parts.backlog.step).min(0.9);
+    slope / (1.0 - elasticity)
 }
 
 /// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
@@ -327,7 +350,10 @@ fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
 fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] {
     let b = &parts.backlog;
     let x = parts.prompt_share.min(0.95);
-    let fast = (b.step_squared - b.step * b.step).max(0.0) * (1.0 + x) / (1.0 - x);
+    // Stalls by prompts, each of which makes room for more: the variance of a busy period per second of base time.
+    let alpha = b.step * (1.0 - x);
+    let stall = parts.line.per_token_s * parts.line.per_token_s * load.moments.raw(2, 0);
+    let fast = alpha * load.served_per_s * stall / (1.0 - x).powi(3);
     let slope = per_decode(load, parts) / (1.0 - x);
     let slow = slope * slope * parts.residents.variance.max(0.0);
     let relaxation = load.output() / (1.0 - parts.residents.elasticity).max(0.05);
