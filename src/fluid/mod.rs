@@ -4,6 +4,7 @@
 //! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
 
 mod backlog;
+mod bins;
 mod boundary;
 mod equilibrium;
 mod latency;
@@ -12,6 +13,8 @@ mod map;
 mod memory;
 mod mixture;
 mod notes;
+mod ode;
+mod path;
 mod residents;
 pub mod root;
 mod single;
@@ -24,6 +27,9 @@ use crate::answer::{FluidSolution, Verdict};
 use crate::scenario::Scenario;
 
 use load::Load;
+
+pub use ode::OdeError;
+pub use path::{Form, Path, PathError, PathOptions, PathPoint, trajectory};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.
