@@ -134,16 +134,12 @@ pub fn run(
     jobs.into_par_iter()
         .map(|(point, scenario)| {
             let known = checkpoint.lock().ok().and_then(|store| store.find(point));
-            let row = match known {
-                Some(row) => row,
-                None => {
-                    let row = row_at(scenario, point, saturated);
-                    if let Ok(mut store) = checkpoint.lock() {
-                        store.add(&row)?;
-                    }
-                    row
-                }
-            };
+            let row = known.clone().unwrap_or_else(|| row_at(scenario, point, saturated));
+            if known.is_none()
+                && let Ok(mut store) = checkpoint.lock()
+            {
+                store.add(&row)?;
+            }
             progress();
             Ok(row)
         })
