@@ -15,3 +15,8 @@ pub mod scenario;
 pub mod schedule;
 pub mod stats;
 pub mod study;
+
+/// The README's Rust is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

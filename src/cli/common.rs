@@ -94,14 +94,6 @@ impl OutputArgs {
     }
 }
 
-/// Seed of the random streams.
-#[derive(Debug, Args)]
-pub struct SeedArgs {
-    /// Seed of all random streams; the same seed gives the same bytes, for any number of threads
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
-    pub seed: u64,
-}
-
 /// Lengths of the runs.
 #[derive(Debug, Args)]
 pub struct LengthArgs {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{LengthArgs, OutputArgs, ScenarioArgs, SeedArgs, check_files, check_trials};
+use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures};
 use crate::fluid::{self, PathOptions};
@@ -25,8 +25,6 @@ pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    seed: SeedArgs,
-    #[command(flatten)]
     length: LengthArgs,
 
     /// Independent trials of the engine, run in parallel
@@ -42,21 +40,20 @@ pub struct Args {
     plot: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
     check_files(&[("--out", args.output.out.as_deref()), ("--plot", args.plot.as_deref())])?;
     let scenario = args.scenario.open()?;
-    let options = CompareOptions {
-        seed: args.seed.seed,
-        trials: args.des_trials,
-        backlog: args.backlog,
-        wishes: args.length.wishes()?,
-    };
+    let options =
+        CompareOptions { seed, trials: args.des_trials, backlog: args.backlog, wishes: args.length.wishes()? };
     let bar = Progress::over(2 * args.des_trials, "simulating");
     let comparison = compare(&scenario, &options, &|| bar.advance());
     bar.finish();
     if let Some(file) = &args.plot {
-        let path = fluid::trajectory(&scenario, &PathOptions::new(comparison.horizon_s, args.backlog as f64))?;
+        let path = fluid::trajectory(
+            &scenario,
+            &PathOptions { horizon_s: comparison.horizon_s, backlog: args.backlog as f64, ..PathOptions::default() },
+        )?;
         report::file::write_whole(file, &report::render_svg(&pictures::overlay(&path, &comparison.runs)))?;
     }
     args.output.write(&report::compare_report(&comparison.rows, &comparison.notes, args.output.format()))?;

@@ -35,6 +35,10 @@ Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input.";
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Seed of all random streams: the same seed gives the same bytes, for any number of threads. Theory draws nothing
+    #[arg(long, global = true, default_value_t = 1, allow_negative_numbers = true)]
+    seed: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,12 +60,13 @@ enum Outcome {
 
 /// Runs the program on the process's arguments. Exit code 0: ok, 1: a check failed, 2: wrong usage or input.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { command, seed } = Cli::parse();
+    let result = match command {
         Command::Solve(args) => solve::run(&args),
-        Command::Simulate(args) => simulate::run(&args),
-        Command::Compare(args) => compare::run(&args),
-        Command::Stability(args) => stability::run(&args),
-        Command::Queue(args) => queue::run(&args),
+        Command::Simulate(args) => simulate::run(&args, seed),
+        Command::Compare(args) => compare::run(&args, seed),
+        Command::Stability(args) => stability::run(&args, seed),
+        Command::Queue(args) => queue::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
     };
     match result {

@@ -29,17 +29,25 @@ pub fn path(path: &Path) -> Vec<Plot> {
         .collect()
 }
 
-/// The fluid path over the trials: some trials, their mean with two standard deviations, the fluid.
+/// The fluid path over the trials: some trials, their mean with two standard deviations, the fluid. Panels in which nothing ever
+/// happens are left out.
 pub fn overlay(path: &Path, runs: &[Run]) -> Vec<Plot> {
+    let end = path.points.last().map_or(f64::INFINITY, |point| point.t_s);
+    let within = |run: &Run| run.samples.iter().take_while(|sample| sample.cut.seconds() <= end).copied().collect();
+    let sampled: Vec<Vec<Sample>> = runs.iter().map(within).collect();
     PANELS
         .iter()
+        .filter(|(_, _, of_point, of_sample)| {
+            path.points.iter().any(|point| of_point(point) > 0.0)
+                || sampled.iter().flatten().any(|sample| of_sample(sample) > 0.0)
+        })
         .map(|(title, unit, of_point, of_sample)| {
             let mut plot = Plot::new(title, "time (s)", unit);
-            for (index, run) in runs.iter().take(FAINT_TRIALS).enumerate() {
-                let points = run.samples.iter().map(|sample| (sample.cut.seconds(), of_sample(sample))).collect();
+            for (index, samples) in sampled.iter().take(FAINT_TRIALS).enumerate() {
+                let points = samples.iter().map(|sample| (sample.cut.seconds(), of_sample(sample))).collect();
                 plot = plot.with(Series::faint(if index == 0 { "trials" } else { "" }, points));
             }
-            let (mean, band) = mean_and_band(runs, *of_sample);
+            let (mean, band) = mean_and_band(&sampled, *of_sample);
             plot = plot.with(Series::line("mean of trials ± 2 sd", mean).with_band(band));
             let points = path.points.iter().map(|point| (point.t_s, of_point(point))).collect();
             plot.with(Series::line("fluid", points))
@@ -50,15 +58,15 @@ pub fn overlay(path: &Path, runs: &[Run]) -> Vec<Plot> {
 /// A curve and, at each of its points, the lower and upper end of its band.
 type Banded = (Vec<(f64, f64)>, Vec<(f64, f64)>);
 
-fn mean_and_band(runs: &[Run], value: fn(&Sample) -> f64) -> Banded {
-    let length = runs.iter().map(|run| run.samples.len()).min().unwrap_or(0);
+fn mean_and_band(trials: &[Vec<Sample>], value: fn(&Sample) -> f64) -> Banded {
+    let length = trials.iter().map(Vec::len).min().unwrap_or(0);
     (0..length)
         .map(|index| {
-            let values: Vec<f64> = runs.iter().map(|run| value(&run.samples[index])).collect();
+            let values: Vec<f64> = trials.iter().map(|samples| value(&samples[index])).collect();
             let count = values.len() as f64;
             let mean = values.iter().sum::<f64>() / count;
             let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
-            let time = runs[0].samples[index].cut.seconds();
+            let time = trials[0][index].cut.seconds();
             ((time, mean), ((mean - 2.0 * deviation).max(0.0), mean + 2.0 * deviation))
         })
         .unzip()

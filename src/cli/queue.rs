@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::common::{OutputArgs, SeedArgs, check_files, check_trials};
+use super::common::{OutputArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::report::{self, Cell, Column, Table};
@@ -43,12 +43,10 @@ struct Mm1Args {
     des_trials: u64,
 
     #[command(flatten)]
-    seed: SeedArgs,
-    #[command(flatten)]
     output: OutputArgs,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let Model::Mm1(args) = &args.model;
     check_trials("--des-trials", args.des_trials, 2)?;
     check_files(&[("--out", args.output.out.as_deref())])?;
@@ -61,7 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
     }
     let bar = Progress::over(args.des_trials * args.rho.len() as u64, "simulating");
-    let rows = queues::mm1(&args.rho, args.mu, args.des_trials, args.seed.seed, &|| bar.advance())?;
+    let rows = queues::mm1(&args.rho, args.mu, args.des_trials, seed, &|| bar.advance())?;
     bar.finish();
     args.output.write(&report::render(&table(&rows), args.output.format()))?;
     Ok(if queues::coverage_holds(&rows) { Outcome::Fine } else { Outcome::CheckFailed })

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::common::{LengthArgs, OutputArgs, ScenarioArgs, SeedArgs, check_files, check_trials};
+use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::answer::Verdict;
@@ -24,8 +24,6 @@ pub struct Args {
     scenario: ScenarioArgs,
     #[command(flatten)]
     output: OutputArgs,
-    #[command(flatten)]
-    seed: SeedArgs,
     #[command(flatten)]
     length: LengthArgs,
 
@@ -56,7 +54,7 @@ enum Switch {
     Off,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--trials", args.trials, 1)?;
     check_files(&[
         ("--out", args.output.out.as_deref()),
@@ -69,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let scenario = args.scenario.open()?;
     let options = SimulateOptions {
-        seed: args.seed.seed,
+        seed,
         trials: args.trials,
         backlog: args.backlog,
         leap: args.leap == Switch::On,

@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));
     }
     if args.trajectory.is_some() || args.plot.is_some() {
-        let options = PathOptions::new(args.horizon, args.backlog as f64);
+        let options = PathOptions { horizon_s: args.horizon, backlog: args.backlog as f64, ..PathOptions::default() };
         let path = fluid::trajectory(&scenario, &options)?;
         if let Some(file) = &args.trajectory {
             report::file::write_whole(file, &csv(&path))?;

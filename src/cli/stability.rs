@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::common::{OutputArgs, ScenarioArgs, SeedArgs, check_files, check_trials};
+use super::common::{OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::{Figure, FluidSolution};
@@ -30,8 +30,6 @@ pub struct Args {
     scenario: ScenarioArgs,
     #[command(flatten)]
     output: OutputArgs,
-    #[command(flatten)]
-    seed: SeedArgs,
 
     /// Measure λ* in the engine too: throughput when saturated, and (without a sweep) drift from empty and from a backlog
     #[arg(long)]
@@ -58,7 +56,7 @@ pub struct Args {
     plot: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
     check_files(&[
         ("--out", args.output.out.as_deref()),
@@ -69,10 +67,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
     }
     let scenario = args.scenario.open()?;
-    if args.sweep.is_empty() { boundary(args, &scenario) } else { grid(args, &scenario) }
+    if args.sweep.is_empty() { boundary(args, &scenario, seed) } else { grid(args, &scenario, seed) }
 }
 
-fn boundary(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
+fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
     let solution = fluid::solve(scenario);
     if !args.des {
         args.output.write(&report::render(&boundary_table(&solution, None), args.output.format()))?;
@@ -80,8 +78,8 @@ fn boundary(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
     }
     let bar = Progress::over(5 * args.des_trials, "simulating");
     let advance = || bar.advance();
-    let engine = saturated(scenario, &solution, &SaturatedOptions::new(args.seed.seed, args.des_trials), &advance);
-    let options = DriftOptions { seed: args.seed.seed, trials: args.des_trials, epsilon: args.epsilon };
+    let engine = saturated(scenario, &solution, &SaturatedOptions::new(seed, args.des_trials), &advance);
+    let options = DriftOptions { seed, trials: args.des_trials, epsilon: args.epsilon };
     let tests = drift_tests(scenario, &solution, &options, &advance);
     bar.finish();
     let tables = [boundary_table(&solution, engine.throughput_per_s), drift_table(&tests)];
@@ -147,11 +145,11 @@ fn interval(figure: Figure) -> Cell {
     figure.interval.map_or(Cell::number(figure.value), |(low, high)| Cell::interval(figure.value, low, high))
 }
 
-fn grid(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
+fn grid(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
     let axes = args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let points = sweep::scenarios(scenario, &axes)?;
-    let options = args.des.then(|| SaturatedOptions::new(args.seed.seed, args.des_trials));
-    let checkpoint = Mutex::new(open_checkpoint(args, scenario, &axes)?);
+    let options = args.des.then(|| SaturatedOptions::new(seed, args.des_trials));
+    let checkpoint = Mutex::new(open_checkpoint(args, scenario, &axes, seed)?);
     let bar = Progress::over(points.len() as u64, "sweeping");
     let rows = sweep::run(&points, options.as_ref(), &checkpoint, &|| bar.advance())?;
     bar.finish();
@@ -170,7 +168,7 @@ fn grid(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
 }
 
 /// A sweep of the engine that writes a file can be killed and started again.
-fn open_checkpoint(args: &Args, scenario: &Scenario, axes: &[Axis]) -> anyhow::Result<Checkpoint> {
+fn open_checkpoint(args: &Args, scenario: &Scenario, axes: &[Axis], seed: u64) -> anyhow::Result<Checkpoint> {
     let file: Option<&Path> = args.csv.as_deref().or(args.output.out.as_deref());
     let Some(file) = file.filter(|_| args.des) else { return Ok(Checkpoint::in_memory()) };
     let mut name = file.as_os_str().to_owned();
@@ -178,13 +176,18 @@ fn open_checkpoint(args: &Args, scenario: &Scenario, axes: &[Axis]) -> anyhow::R
     let question = format!(
         "fluidsim {} sweep {:016x}",
         env!("CARGO_PKG_VERSION"),
-        fnv1a(&format!("{} {axes:?} {} {}", scenario.to_toml(), args.seed.seed, args.des_trials))
+        fnv1a(&format!("{} {axes:?} {} {}", scenario.to_toml(), seed, args.des_trials))
     );
     let checkpoint = Checkpoint::open(Path::new(&name), &question)?;
     if !checkpoint.is_empty() {
         eprintln!("resuming: {} points were done before", checkpoint.len());
     }
     Ok(checkpoint)
+}
+
+/// Whole numbers are limits, counts and tokens: shown as such.
+fn swept(value: f64) -> Cell {
+    if value >= 0.0 && value.fract() == 0.0 && value < 1e15 { Cell::Count(value as u64) } else { Cell::number(value) }
 }
 
 fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
@@ -199,7 +202,7 @@ fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
     }
     let mut table = Table::new("Stability boundary over a sweep", columns);
     for row in rows {
-        let mut cells: Vec<Cell> = row.values.iter().map(|&value| Cell::number(value)).collect();
+        let mut cells: Vec<Cell> = row.values.iter().map(|&value| swept(value)).collect();
         cells.push(Cell::digits(row.boundary.low_per_s, 5));
         cells.push(Cell::digits(row.boundary.high_per_s, 5));
         cells.push(Cell::text(row.boundary.binding.name()));

@@ -8,7 +8,9 @@
 use super::transform::{compound_poisson, on_lattice};
 
 /// Multiplications spent on the chain; sets the cell.
-const WORK: f64 = 5e5;
+const WORK: f64 = 4e5;
+/// Kinds of iterations that an arrival is followed from: empty ones, equal parts by length, full ones.
+const GROUPS: usize = 4;
 
 /// What the chain needs to know.
 pub(super) struct Traffic<'a> {
@@ -24,6 +26,8 @@ pub(super) struct Traffic<'a> {
     pub chunk: f64,
     /// Share of time without any request.
     pub idle: f64,
+    /// Seconds by which an iteration is shorter without the decodes.
+    pub decodes_s: f64,
 }
 
 /// The stationary backlog and what a request meets in it. Times in seconds.
@@ -35,7 +39,7 @@ pub(super) struct Backlog {
     pub step_squared: f64,
     /// E\[min(u, c)\] over iterations.
     pub tokens: f64,
-    /// Mean residual of the iteration that an arrival meets.
+    /// Mean residual of the iteration that an arrival meets; none in an idle system.
     pub residual: f64,
     /// From the first iteration after the arrival to the first token.
     pub own: f64,
@@ -45,8 +49,17 @@ pub(super) struct Backlog {
     pub excess: f64,
     /// (T, share of iterations).
     pub steps: Vec<(f64, f64)>,
-    /// (own time, share of arrivals).
-    pub owns: Vec<(f64, f64)>,
+    /// What an arrival meets.
+    pub owns: Vec<Own>,
+}
+
+/// One way through the backlog: the iteration in progress at the arrival, the time from its end to the first token, and the
+/// share of arrivals.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own {
+    pub step: f64,
+    pub time: f64,
+    pub mass: f64,
 }
 
 /// Solves the chain. `step` gives T(p).
@@ -55,13 +68,15 @@ pub(super) struct Backlog {
 pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Backlog> {
     let grid = Grid::of(traffic, step)?;
     let mut chain = Chain::new(traffic, &grid, 0.0);
+    // Requests that decode see no idle time: for them the chain without it.
+    let beside_decodes = grid.cell * chain.mean();
     if traffic.idle > 1e-3 {
         // An idle period ends with one prompt; it follows a share of the iterations that leave no backlog.
         let mean: f64 = chain.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum();
         let per_boundary = traffic.rate * traffic.idle / (1.0 - traffic.idle) * mean / chain.law[0].max(1e-12);
         chain = Chain::new(traffic, &grid, per_boundary.min(1.0));
     }
-    Some(describe(traffic, &grid, &chain))
+    Some(describe(traffic, &grid, &chain, beside_decodes))
 }
 
 /// The lattice: `levels` cells make c, `size` cells hold the backlog.
@@ -139,6 +154,11 @@ impl Chain {
         }
         Self { law: stationary(&mut rows, n, grid.levels), arrivals }
     }
+
+    /// Mean backlog in cells.
+    fn mean(&self) -> f64 {
+        self.law.iter().enumerate().map(|(u, p)| u as f64 * p).sum()
+    }
 }
 
 /// The stationary law by Grassmann, Taksar and Heyman's elimination, which subtracts nothing. A state leads down by at most
@@ -168,21 +188,20 @@ fn stationary(rows: &mut [f64], n: usize, band: usize) -> Vec<f64> {
     law
 }
 
-/// What others have in the queue when a tagged prompt's first iteration starts: `ahead` of it and in all, in cells.
+/// What others have in the queue when a tagged prompt's first iteration starts: `ahead` of it and in all, in cells; for
+/// arrivals during iterations of about one length.
 struct Met {
+    weight: f64,
+    step: f64,
     ahead: Vec<f64>,
     total: Vec<f64>,
 }
 
-fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain) -> Backlog {
+fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain, beside_decodes: f64) -> Backlog {
     let mut found = Backlog::default();
     let mut by_level = vec![0.0; grid.levels + 1];
     for (u, p) in chain.law.iter().enumerate() {
         by_level[u.min(grid.levels)] += p;
-    }
-    let mut backlog_mean = 0.0;
-    for (u, p) in chain.law.iter().enumerate() {
-        backlog_mean += p * u as f64 * grid.cell;
     }
     for (level, &p) in by_level.iter().enumerate() {
         let step = grid.steps[level];
@@ -191,49 +210,65 @@ fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain) -> Backlog {
         found.tokens += p * level as f64 * grid.cell;
         found.steps.push((step, p));
     }
-    found.residual = found.step_squared / (2.0 * found.step);
-    let met = meet(traffic, grid, chain, found.step);
-    let left = follow(traffic, grid, &met, &mut found);
+    found.residual = (1.0 - traffic.idle) * found.step_squared / (2.0 * found.step);
+    let mut left = if traffic.idle > 0.0 { follow(traffic, grid, &nobody(traffic, grid), &mut found) } else { 0.0 };
+    let mut first = 0;
+    for group in 0..=GROUPS {
+        // Level 0, then equal parts of the levels, then the full iterations.
+        let end = if group == GROUPS {
+            grid.levels + 1
+        } else {
+            (1 + group * (grid.levels - 1) / (GROUPS - 1)).min(grid.levels)
+        };
+        if end > first {
+            let met = meet(traffic, grid, chain, found.step, (first, end));
+            if met.weight > 1e-9 {
+                left += follow(traffic, grid, &met, &mut found);
+            }
+        }
+        first = first.max(end);
+    }
     let (alpha, full) = (grid.steps[0], grid.steps[grid.levels]);
     let per_token = (full - alpha) / (grid.levels as f64 * grid.cell);
     let share = (traffic.rate * per_token * traffic.prompt).min(0.999);
-    found.excess = per_token * (left - backlog_mean) / (1.0 - share);
+    found.excess = per_token * (left - beside_decodes) / (1.0 - share);
     found
 }
 
 /// A tagged arrival falls into an iteration in proportion to its length, at a uniform moment of it. What came before it in
-/// that iteration is the mean of CP(λt) over 0 < t < T, by λ(f − δ)∗∫CP = CP(λT) − δ.
-fn meet(traffic: &Traffic, grid: &Grid, chain: &Chain, mean_step: f64) -> Met {
+/// that iteration is the mean of CP(λt) over 0 < t < T, by λ(f − δ)∗∫CP = CP(λT) − δ. Takes the iterations with levels from
+/// `first` up to `end`.
+fn meet(traffic: &Traffic, grid: &Grid, chain: &Chain, mean_step: f64, (first, end): (usize, usize)) -> Met {
     let n = grid.size;
-    let mut total = vec![0.0; n];
-    let mut low = vec![0.0; n];
-    let mut shifts = vec![0.0; n];
-    for (u, &p) in chain.law.iter().enumerate() {
-        let level = u.min(grid.levels);
-        let weight = p * grid.steps[level] / mean_step;
-        let rest = u - level;
-        if weight < 1e-14 {
-            continue;
-        }
-        total[rest..].iter_mut().zip(&chain.arrivals[level]).for_each(|(sum, mass)| *sum += weight * mass);
-        if rest == 0 {
-            let scale = weight / (traffic.rate * grid.steps[level]);
-            low.iter_mut().zip(&chain.arrivals[level]).for_each(|(sum, mass)| *sum -= scale * mass);
-            low[0] += scale;
-        } else {
-            shifts[rest] += weight;
+    let mut met = Met { weight: 0.0, step: 0.0, ahead: vec![0.0; n], total: vec![0.0; n] };
+    let mut source = vec![0.0; n];
+    for level in first..end {
+        let step = grid.steps[level];
+        let top = if level == grid.levels { n } else { level + 1 };
+        for (rest, &p) in chain.law[level..top].iter().enumerate().filter(|&(_, &p)| p > 1e-14) {
+            let weight = (1.0 - traffic.idle) * p * step / mean_step;
+            let scale = weight / (traffic.rate * step);
+            met.weight += weight;
+            met.step += weight * step;
+            for ((total, source), mass) in
+                met.total[rest..].iter_mut().zip(&mut source[rest..]).zip(&chain.arrivals[level])
+            {
+                *total += weight * mass;
+                *source -= scale * mass;
+            }
+            source[rest] += scale;
         }
     }
-    let full = grid.levels;
-    let scale = 1.0 / (traffic.rate * grid.steps[full]);
-    let mut high: Vec<f64> = chain.arrivals[full].iter().map(|mass| -scale * mass).collect();
-    high[0] += scale;
-    let mut ahead = deconvolved(&low, &grid.prompts);
-    let behind_full = deconvolved(&high, &grid.prompts);
-    for (rest, &weight) in shifts.iter().enumerate().filter(|&(_, &weight)| weight > 0.0) {
-        ahead[rest..].iter_mut().zip(&behind_full).for_each(|(sum, mass)| *sum += weight * mass);
-    }
-    Met { ahead, total }
+    met.step /= met.weight.max(f64::MIN_POSITIVE);
+    met.ahead = deconvolved(&source, &grid.prompts);
+    met
+}
+
+/// What an arrival in an idle system meets.
+fn nobody(traffic: &Traffic, grid: &Grid) -> Met {
+    let mut none = vec![0.0; grid.size];
+    none[0] = traffic.idle;
+    Met { weight: traffic.idle, step: 0.0, ahead: none.clone(), total: none }
 }
 
 /// x with (δ − f)∗x = y.
@@ -252,32 +287,34 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
     let (c, cell) = (grid.levels, grid.cell);
     let last = convolved(&met.ahead, &grid.prompts);
     let all = convolved(&met.total, &grid.prompts);
-    let full = grid.steps[c];
+    // An arrival in an idle system meets no decodes either.
+    let shorter = if met.step == 0.0 { traffic.decodes_s } else { 0.0 };
+    let full = grid.steps[c] - shorter;
     let arrivals = traffic.rate * traffic.prompt;
     // First iteration: finished there when the prompt's last token lies within c.
     let within: f64 = last[..=c.min(last.len() - 1)].iter().sum();
     let mut left = 0.0;
     let mut certain = 0.0;
     for (y, &mass) in all.iter().enumerate() {
-        let step = grid.steps[y.min(c)];
+        let step = grid.steps[y.min(c)] - shorter;
         found.own += mass * step;
         left += mass * y.saturating_sub(c) as f64 * cell;
         if y <= c {
             certain += mass;
             left += mass * arrivals * step;
-            found.owns.push((step, mass));
+            found.owns.push(Own { step: met.step, time: step, mass });
         }
     }
-    found.owns.push((full, (within - certain).max(0.0)));
+    found.owns.push(Own { step: met.step, time: full, mass: (within - certain).max(0.0) });
     left += (within - certain).max(0.0) * arrivals * full;
     let beyond: f64 = last.iter().skip(c + 1).sum();
     let mean_beyond: f64 = last.iter().enumerate().skip(c + 1).map(|(y, mass)| mass * (y - c) as f64 * cell).sum();
-    left -= mean_beyond + beyond * arrivals * found.residual;
+    left -= mean_beyond + beyond * arrivals * 0.5 * met.step;
     // Later iterations: all before the last are full.
     let mut index = 2;
     let mut from = c;
     while from + 1 < last.len() {
-        let waited = found.residual + (index.min(6) - 1) as f64 * full;
+        let waited = 0.5 * met.step + (index.min(6) - 1) as f64 * full;
         let behind = compound_poisson(&grid.prompts, traffic.rate * waited, c + 1);
         for (y, &mass) in last.iter().enumerate().skip(from + 1) {
             let rest = y - from;
@@ -286,14 +323,15 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
                 continue;
             }
             let (step, over) = shared(grid, rest, &behind, arrivals * waited);
+            let step = step - shorter;
             found.own += mass * step;
-            found.owns.push((full * (index - 1) as f64 + step, mass));
+            found.owns.push(Own { step: met.step, time: full * (index - 1) as f64 + step, mass });
             left += mass * (over + arrivals * step);
         }
         from += c;
         index += 1;
     }
-    let mut tail = 1.0 - met.ahead.iter().take(c).sum::<f64>();
+    let mut tail = met.weight - met.ahead.iter().take(c).sum::<f64>();
     let mut reached = c;
     while tail > 1e-12 && reached < met.ahead.len() {
         found.before += tail * full;

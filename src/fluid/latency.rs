@@ -6,7 +6,7 @@
 
 use statrs::function::erf::erfc;
 
-use super::backlog::{self, Backlog, Traffic};
+use super::backlog::{self, Backlog, Own, Traffic};
 use super::boundary::Regime;
 use super::load::{Chunks, Load};
 use super::memory::{self, Pressure};
@@ -40,9 +40,8 @@ struct Parts {
     residents: Residents,
     backlog: Backlog,
     wait: Wait,
-    /// Share of arrivals that find the system empty, and their time to the first token.
+    /// Share of time without any request.
     idle: f64,
-    alone: f64,
     /// Mean decoding sequences.
     decodes: f64,
     /// E\[T\] over iterations, and x.
@@ -57,33 +56,40 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let parts = parts(load, binding, boundary)?;
     let output = load.output();
     let rate = load.served_per_s;
-    let (p, idle) = (parts.wait.probability, parts.idle);
-    let own_free = parts.backlog.own;
-    let busy = (1.0 - p - idle).max(0.0);
+    let p = parts.wait.probability;
     let full = parts.residents.full;
-    let base = busy * (parts.backlog.residual + own_free) + p * (full.residual + full.own) + idle * parts.alone;
+    let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
     let ttft = base + p * parts.wait.mean;
     let swapped_time = swapped_time(load, binding, &parts);
-    let decode_time = decode_time(load, &parts) + swapped_time.1;
+    let decode_time = decode_time(load, &parts, boundary) + swapped_time.1;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
-    let in_prefill = busy * (own_free - parts.backlog.before) + p * full.own + idle * parts.alone;
+    let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
     let decoding = rate * (decode_time - swapped_time.1);
     let context = load.moments.held_mean() - load.prompt() - 1.0;
     let per_step = (decode_time - swapped_time.1) / (output - 1.0).max(1e-12);
     let gaps = gaps(load, &parts);
     Some(State {
         step: parts.step,
-        batch_tokens: rate * parts.step / (1.0 - idle) * load.work() + again(load, &parts, swapped_time.0),
+        batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, swapped_time.0),
         waiting: rate * (ttft - in_prefill),
         running: decoding + rate * in_prefill,
         swapped: rate * swapped_time.1,
-        kv_tokens: rate * (per_step * context + in_prefill * (load.prompt() + 1.0) * 0.5_f64.mul_add(0.0, 1.0)),
+        kv_tokens: rate * (per_step * context + held_in_prefill(load, &parts, in_prefill)),
         preemptions: swapped_time.0,
         ttft: (ttft, ttft_percentiles(&parts)),
         tbt: (tbt, gaps),
         e2e: (e2e, e2e_percentiles(load, &parts, ttft, tbt)),
     })
+}
+
+/// KV token-seconds of one prompt in its prompt iterations: those of long prompts are longer; chunks hold what is written.
+fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
+    let prompt = load.prompt();
+    let variance = load.moments.raw(2, 0) - prompt * prompt;
+    let last = in_prefill / parts.chunks.steps;
+    let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
+    last * (prompt + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
 }
 
 /// Tokens prefilled again per iteration.
@@ -96,29 +102,41 @@ fn again(load: &Load, parts: &Parts, preemptions: f64) -> f64 {
 
 fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let rate = load.served_per_s;
-    let mut line = line(load, binding.batch_tokens);
-    let mut found = None;
-    let rounds = if affine_coefficients(load.law()).is_some() { 1 } else { 4 };
-    for _ in 0..rounds {
-        let per_request = line.per_token_s * load.work() + line.per_context_s * load.moments.held_mean();
-        let step = line.base_s / (1.0 - rate * per_request).max(1e-3);
-        let chunks = load.chunks_at(rate * step);
-        let partial = (chunks.held + (chunks.steps - 1.0) * 0.0) / load.output();
-        let residents = residents_of(load, binding, boundary, line, partial);
-        let idle = if residents.idle > 1e-4 { residents.idle } else { 0.0 };
-        let (backlog, decodes) = backlog_of(load, &residents, line, partial, idle)?;
-        let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
-        let busy = rate / (1.0 - idle);
-        let exact = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
-        let step = if rounds == 1 { exact } else { backlog.step };
-        if rounds > 1 {
-            line = secant(load, decodes, backlog.tokens);
-        }
-        let wait = wait_of(load, binding, boundary, line, &residents);
-        let alone = alone(load);
-        found = Some(Parts { line, chunks, residents, backlog, wait, idle, alone, decodes, step, prompt_share });
+    let line = line(load, binding.batch_tokens);
+    let per_request = line.per_token_s * load.work() + line.per_context_s * load.moments.held_mean();
+    let guess = line.base_s / (1.0 - rate * per_request).max(1e-3);
+    let chunks = load.chunks_at(rate * guess);
+    let partial = chunks.held / load.output();
+    let residents = residents_of(load, binding, boundary, line, partial);
+    let idle = if residents.idle > 1e-4 { residents.idle } else { 0.0 };
+    let wait = wait_of(load, binding, boundary, line, &residents);
+    let mean = residents.mean / (1.0 - idle);
+    let most = mean * (load.output() - 1.0) / load.output();
+    let decodes = (mean - rate * residents.free.own).clamp(0.0, most);
+    let (backlog, decodes) = backlog_of(load, line, partial, idle, decodes)?;
+    let busy = rate / (1.0 - idle);
+    let step = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
+    let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
+    let parts = Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share };
+    if affine_coefficients(load.law()).is_some() { Some(parts) } else { bent(load, partial, parts) }
+}
+
+/// Hinge and staircase: the number of decodes is found so that the chain's own iterations serve them, and the line is the
+/// chord from an iteration of decodes to the mean one with prompts.
+fn bent(load: &Load, partial: f64, mut parts: Parts) -> Option<Parts> {
+    let rate = load.served_per_s;
+    for _ in 0..5 {
+        let step = parts.backlog.step;
+        let n = rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
+        (parts.backlog, parts.decodes) = backlog_of(load, parts.line, partial, parts.idle, n)?;
+        parts.step = parts.backlog.step;
     }
-    found
+    let tokens = rate * parts.step / (1.0 - parts.idle) * load.prompt();
+    let alone = load.step_s(parts.decodes.max(1.0), 0.0);
+    let per_token_s = (parts.step - alone).max(0.0) / tokens.max(1e-9);
+    parts.line = Line { base_s: alone, per_token_s, ..parts.line };
+    parts.prompt_share = (rate * per_token_s * load.prompt()).min(0.999);
+    Some(parts)
 }
 
 /// The law as a line; for hinge and staircase the chord through zero tokens' and the saturated iteration's time.
@@ -155,22 +173,21 @@ fn residents_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, 
     })
 }
 
-/// The chain beside the mean number of decodes.
-fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle: f64) -> Option<(Backlog, f64)> {
-    let rate = load.served_per_s;
+/// The chain beside `decodes` sequences.
+fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64) -> Option<(Backlog, f64)> {
     let per_resident = load.moments.held_mean() / load.output() + partial;
-    let mean = residents.mean / (1.0 - idle);
-    let mut decodes = (mean - rate * residents.free.own).max(0.0).min(mean * (load.output() - 1.0) / load.output());
     for _ in 0..2 {
-        let context = line.per_context_s * per_resident * mean;
+        let context = line.per_context_s * per_resident * decodes;
         let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
+        let chunk = (load.budget - decodes).max(1.0);
         let traffic = Traffic {
-            rate,
+            rate: load.served_per_s,
             prompts: &load.moments.prompt_masses,
             prompt: load.prompt(),
             prompt_squared: load.moments.raw(2, 0),
-            chunk: (load.budget - decodes).max(1.0),
+            chunk: chunk - crowding(load, chunk, decodes, step(chunk)),
             idle,
+            decodes_s: line.per_token_s * decodes + context,
         };
         if let Some(found) = backlog::solve(&traffic, &step) {
             return Some((found, decodes));
@@ -179,6 +196,21 @@ fn backlog_of(load: &Load, residents: &Residents, line: Line, partial: f64, idle
         decodes *= 0.97;
     }
     None
+}
+
+/// Tokens that the decodes take from the prompts while a backlog lasts: they grow towards their number under a full budget,
+/// over an output's length, and the backlog that an arrival meets lasts about 2v/(c − m)² iterations, m and v the mean and
+/// variance of what an iteration brings.
+fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
+    if !load.budget.is_finite() {
+        return 0.0;
+    }
+    let flow = (load.budget / load.work()).min(load.cap / load.output());
+    let most = (flow * (load.output() - 1.0)).max(decodes);
+    let arrivals = load.served_per_s * full_s;
+    let spare = (chunk - arrivals * load.prompt()).max(0.02 * chunk);
+    let lasting = 2.0 * arrivals * load.moments.raw(2, 0) / (spare * spare);
+    (most - decodes) * lasting / (lasting + load.output())
 }
 
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
@@ -198,34 +230,39 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
     wait
 }
 
-/// Time to the first token in an empty system.
-fn alone(load: &Load) -> f64 {
-    let mut sum = 0.0;
-    let full = load.step_s(load.budget.min(1e15), 0.0);
-    for (prompt, &mass) in load.moments.prompt_masses.iter().enumerate() {
-        if mass > 1e-12 {
-            let chunks = (prompt as f64 / load.budget).ceil().max(1.0);
-            let rest = prompt as f64 - (chunks - 1.0) * load.budget.min(1e15);
-            let before = if chunks > 1.0 { (chunks - 1.0) * full } else { 0.0 };
-            sum += mass * (before + load.step_s(rest, 0.0));
-        }
+/// Mean time from the first to the last token, without preemption: D = \[(E\[o\] − 1)·α(n) + e\]/(1 − x). The decodes see
+/// n = N + r/(1 − e) residents, their mean and what their variance adds; every second of it brings λ prompts that stall them,
+/// x = λ·a·E\[s'\]; the last term is what the backlog left behind by the own prompt adds. Near the cap the residents' own law.
+fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
+    let rate = load.served_per_s;
+    if affine_coefficients(load.law()).is_none() {
+        return (load.output() - 1.0) * (parts.backlog.step + variance_of_decodes(load, parts)) + parts.backlog.excess;
     }
-    sum + load.per_context_s() * (load.prompt() + 1.0)
+    let slope = per_decode(load, parts);
+    let r = &parts.residents;
+    let residents = rate / (1.0 - parts.idle) * load.output() * parts.step;
+    let elasticity = (residents * slope / (parts.line.base_s + slope * residents)).min(0.98);
+    let seen = (residents + r.ratio / (1.0 - elasticity)).clamp(1.0, load.cap);
+    let alpha = parts.line.base_s + slope * seen;
+    let x = (rate * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
+    let free = (load.output() - 1.0) * alpha / (1.0 - x) + parts.backlog.excess;
+    if boundary.binding != Limit::SequenceCap {
+        return free;
+    }
+    let p = r.wait_probability;
+    let capped = r.mean / rate - (1.0 - p) * r.free.own - p * r.full.own;
+    let near = (rate / boundary.low_per_s).powi(4);
+    (1.0 - near) * free + near * capped
 }
 
-/// Mean time from the first to the last token, without preemption.
-fn decode_time(load: &Load, parts: &Parts) -> f64 {
-    let rate = load.served_per_s;
-    let r = &parts.residents;
-    let p = r.wait_probability;
-    let own = (1.0 - p) * r.free.own + p * r.full.own;
-    let a = parts.line.per_token_s;
-    let lump = load.prompt() - 1.0;
-    let x = (rate * a * lump).min(0.999);
-    let variance = (r.free.second / (r.free.mean * r.free.mean) - 1.0).max(0.0);
-    let unlimited = a * lump * x / (1.0 - x) * (1.0 + rate * r.free.mean * variance);
-    let chunked = if load.budget.is_finite() { parts.backlog.excess - unlimited } else { 0.0 };
-    (r.mean / rate - own + chunked * (1.0 - p)).max((load.output() - 1.0) * parts.line.base_s)
+/// What the variance of the number of decodes adds to their mean gap where the law bends: its derivative beside prompts.
+fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
+    let n = parts.decodes.max(1.0);
+    let tokens = parts.backlog.tokens;
+    let (low, high) = (load.step_s(0.8 * n + tokens, 0.0), load.step_s(1.2 * n + tokens, 0.0));
+    let slope = (high - low).max(0.0) / (0.4 * n);
+    let elasticity = (n * slope / parts.backlog.step).min(0.9);
+    slope / (1.0 - elasticity)
 }
 
 /// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
@@ -241,61 +278,45 @@ fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> (f64, f64) {
     (per_request, c * pressure.swapped / load.served_per_s)
 }
 
+/// The residual of the iteration in progress is uniform on it; the wait for a slot is zero or exponential.
 fn ttft_percentiles(parts: &Parts) -> [f64; 3] {
-    let residuals = residual_nodes(&parts.backlog);
-    let own = gathered(parts.backlog.owns.clone(), 40);
-    let wait = parts.wait;
-    let waited = |y: f64| {
-        if y < 0.0 {
+    let own = by_step(&parts.backlog.owns);
+    let (p, mean) = (parts.wait.probability, parts.wait.mean);
+    let waits = p > 1e-9;
+    // The integral of the wait's distribution function from 0 to y.
+    let area = |y: f64| {
+        if y <= 0.0 {
             0.0
-        } else if wait.probability < 1e-9 {
-            1.0
+        } else if waits {
+            y - p * mean * (1.0 - (-y / mean).exp())
         } else {
-            1.0 - wait.probability * (-y / wait.mean).exp()
+            y
         }
     };
-    let top = 2.0 * own.last().map_or(1.0, |atom| atom.0)
-        + 8.0 * wait.mean * f64::from(u8::from(wait.probability > 1e-9))
-        + residuals.last().map_or(1.0, |r| *r);
-    let share = 1.0 / residuals.len() as f64;
-    let idle = parts.idle;
+    let longest = own.iter().map(|own| own.time + own.step).fold(0.0, f64::max);
+    let top = longest + if waits { 8.0 * mean } else { 0.0 };
     percentiles(0.0, top, |x| {
-        let busy: f64 =
-            own.iter().map(|&(y, mass)| mass * residuals.iter().map(|r| share * waited(x - y - r)).sum::<f64>()).sum();
-        let empty = if x >= parts.alone { 1.0 } else { 0.0 };
-        (1.0 - idle) * busy + idle * empty
+        own.iter().map(|o| o.mass / o.step * (area(x - o.time) - area(x - o.time - o.step))).sum()
     })
 }
 
-/// Eight equally likely values of the residual of the iteration that an arrival meets: its density is P(T > r)/E\[T\].
-fn residual_nodes(backlog: &Backlog) -> Vec<f64> {
-    let mut steps = backlog.steps.clone();
-    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut above: f64 = steps.iter().map(|step| step.1).sum();
-    let (mut nodes, mut area, mut from) = (Vec::with_capacity(8), 0.0, 0.0);
-    for &(step, mass) in &steps {
-        let piece = above * (step - from);
-        while nodes.len() < 8 {
-            let target = backlog.step * (nodes.len() as f64 + 0.5) / 8.0;
-            if target > area + piece {
-                break;
-            }
-            nodes.push(from + (target - area) / above.max(1e-15));
-        }
-        area += piece;
-        from = step;
-        above -= mass;
+/// The ways through the backlog, those from one kind of iteration gathered; masses sum to one.
+fn by_step(owns: &[Own]) -> Vec<Own> {
+    let total: f64 = owns.iter().map(|own| own.mass).sum();
+    let mut found = Vec::new();
+    for group in owns.chunk_by(|a, b| a.step == b.step) {
+        let mass: f64 = group.iter().map(|own| own.mass).sum::<f64>() / total;
+        let atoms = gathered(group.iter().map(|own| (own.time, own.mass)).collect());
+        let step = group[0].step.max(1e-3 * atoms[0].0).max(1e-12);
+        found.extend(atoms.into_iter().map(|(time, share)| Own { step, time, mass: mass * share }));
     }
-    while nodes.len() < 8 {
-        nodes.push(from);
-    }
-    nodes
+    found
 }
 
 /// Percentiles of the gaps: iteration lengths weighted by the sequences that decode in them.
 fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
     let slope = per_decode(load, parts);
-    let steps = gathered(parts.backlog.steps.clone(), 64);
+    let steps = gathered(parts.backlog.steps.clone());
     let nodes = decode_nodes(parts, slope);
     let low = steps.first().map_or(0.0, |step| step.0) * 0.2;
     let top = steps.last().map_or(1.0, |step| step.0) * 1.5 + slope * 3.0 * parts.decodes;
@@ -320,34 +341,81 @@ fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
     let r = &parts.residents;
     let weight = |n: f64, p: f64| p * n / (parts.line.base_s + slope * n);
     let atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
-    let nodes = gathered(atoms, 24);
+    let nodes = gathered(atoms);
     nodes.into_iter().map(|(n, mass)| (slope * (n - r.mean), mass)).collect()
 }
 
-/// E2E given o is nearly normal: o − 1 gaps whose fast part has the chain's variance and whose slow part follows N.
+/// E2E given o: the time to the first token and o − 1 gaps, nearly normal, whose fast part has the chain's variance and whose
+/// slow part follows N.
 fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] {
     let b = &parts.backlog;
     let x = parts.prompt_share.min(0.95);
-    let fast = (b.step_squared - b.step * b.step).max(0.0) * (1.0 + x) / (1.0 - x);
+    // Stalls by prompts, each of which makes room for more: the variance of a busy period per second of base time.
+    let alpha = b.step * (1.0 - x);
+    let stall = parts.line.per_token_s * parts.line.per_token_s * load.moments.raw(2, 0);
+    let fast = alpha * load.served_per_s * stall / (1.0 - x).powi(3);
     let slope = per_decode(load, parts) / (1.0 - x);
     let slow = slope * slope * parts.residents.variance.max(0.0);
     let relaxation = load.output() / (1.0 - parts.residents.elasticity).max(0.05);
-    let wait = parts.wait;
-    let waiting = wait.probability * wait.mean * wait.mean * (2.0 - wait.probability);
-    let first = b.step_squared / 3.0 + waiting;
-    let nodes: Vec<(f64, f64, f64)> = output_nodes(&load.moments.output_survival)
-        .into_iter()
-        .map(|(o, mass)| {
-            let gaps = o - 1.0;
-            let z = gaps / relaxation;
-            let kept = if z > 1e-6 { 2.0 * (z - 1.0 + (-z).exp()) / (z * z) } else { 1.0 };
-            let variance = first + gaps * fast + gaps * gaps * slow * kept;
-            (ttft + gaps * tbt, variance.sqrt().max(1e-12), mass)
-        })
-        .collect();
+    let outputs = output_nodes(&load.moments.output_survival);
+    let firsts = ttft_nodes(parts, ttft, (150 / outputs.len()).clamp(4, 24));
+    let mut nodes = Vec::with_capacity(outputs.len() * firsts.len());
+    for &(output, mass) in &outputs {
+        let gaps = output - 1.0;
+        let z = gaps / relaxation;
+        let kept = if z > 1e-6 { 2.0 * (z - 1.0 + (-z).exp()) / (z * z) } else { 1.0 };
+        let deviation = (gaps * fast + gaps * gaps * slow * kept).sqrt().max(1e-9 * ttft);
+        nodes.extend(firsts.iter().map(|&(first, share)| (first + gaps * tbt, deviation, mass * share)));
+    }
     let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max);
     let root = std::f64::consts::SQRT_2;
     percentiles(0.0, top, |t| {
-        nodes.iter().map(|&(mean, deviation, mass)| mass * 0.5 * erfc((mean - t) / (deviation * root))).sum()
+        let tail = |&(mean, deviation, mass): &(f64, f64, f64)| {
+            let z = (mean - t) / (deviation * root);
+            mass * if z > 4.0 {
+                0.0
+            } else if z < -4.0 {
+                1.0
+            } else {
+                0.5 * erfc(z)
+            }
+        };
+        nodes.iter().map(tail).sum()
     })
+}
+
+/// The time to the first token as `count` equally likely values with the mean `ttft`; few suffice where outputs spread more.
+fn ttft_nodes(parts: &Parts, ttft: f64, count: usize) -> Vec<(f64, f64)> {
+    let wait = parts.wait;
+    let mut atoms = Vec::new();
+    for own in by_step(&parts.backlog.owns) {
+        for part in [0.125, 0.375, 0.625, 0.875] {
+            let value = own.time + part * own.step;
+            atoms.push((value, 0.25 * own.mass * (1.0 - wait.probability)));
+            if wait.probability > 1e-6 {
+                // The quarters of an exponential law, each by its mean.
+                for quarter in [0.137, 0.477, 0.96, 2.426] {
+                    atoms.push((value + quarter * wait.mean, 0.0625 * own.mass * wait.probability));
+                }
+            }
+        }
+    }
+    atoms.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let width = 1.0 / count as f64;
+    let mut nodes: Vec<(f64, f64)> = Vec::with_capacity(count + 1);
+    let (mut sum, mut mass) = (0.0, 0.0);
+    for &(value, weight) in &atoms {
+        sum += value * weight;
+        mass += weight;
+        if mass >= width {
+            nodes.push((sum / mass, mass));
+            (sum, mass) = (0.0, 0.0);
+        }
+    }
+    if mass > 0.0 {
+        nodes.push((sum / mass, mass));
+    }
+    let mean: f64 = nodes.iter().map(|node| node.0 * node.1).sum();
+    nodes.iter_mut().for_each(|node| node.0 *= ttft / mean);
+    nodes
 }

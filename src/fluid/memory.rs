@@ -149,12 +149,14 @@ fn extra_work(load: &Load, flow: f64, pressure: &Pressure) -> (f64, f64) {
 /// Returns `None` when the peaks are too large for the lattice.
 pub(super) fn pressure(load: &Load, flow: f64, cells: f64) -> Option<Pressure> {
     let residents = flow * load.output();
-    let peak_mean = load.moments.peak_mean();
-    let wanted = (peak_mean / cells).max(1.0);
-    let peaks = peaks_on_lattice(load, 1.0_f64.max((residents / 2048.0).floor()));
-    let evicted_per_step = evicted_per_step(&peaks, 1.0_f64.max((residents / 2048.0).floor()), flow, residents);
+    let wanted = (load.moments.peak_mean() / cells).max(1.0);
+    let fine = (residents / 2048.0).floor().max(1.0);
+    // Only peaks below N leave room for an eviction in the same iteration.
+    let small = peaks_on_lattice(load, fine, residents + fine);
+    let evicted_per_step = evicted_per_step(&small, fine, flow, residents);
     let cell = residents / (residents / wanted).ceil();
-    let drawdown = drawdown(&peaks_on_lattice(load, cell), cell, flow, residents, load.output())?;
+    let peaks = peaks_on_lattice(load, cell, f64::INFINITY);
+    let drawdown = drawdown(&peaks, cell, flow, residents, load.output())?;
     Some(settle(load, flow, evicted_per_step, drawdown))
 }
 
@@ -234,41 +236,41 @@ fn drawdown(peaks: &[f64], cell: f64, flow: f64, residents: f64, output: f64) ->
     Some(sum)
 }
 
-/// The law of s + o, given s + o ≤ M, on multiples of `cell`, means kept.
-fn peaks_on_lattice(load: &Load, cell: f64) -> Vec<f64> {
-    let limit = load.memory.unwrap_or(f64::INFINITY);
-    let mut lattice = Vec::new();
-    visit_pairs(&load.scenario.workload, cell, |peak, mass| {
-        if peak <= limit {
-            let place = peak / cell;
-            let index = place as usize;
-            if lattice.len() < index + 2 {
-                lattice.resize(index + 2, 0.0);
-            }
-            let right = place - index as f64;
-            lattice[index] += mass * (1.0 - right);
-            lattice[index + 1] += mass * right;
+/// The law of s + o, given s + o ≤ M, on multiples of `cell`, means kept; only peaks up to `reach`.
+fn peaks_on_lattice(load: &Load, cell: f64, reach: f64) -> Vec<f64> {
+    let reach = load.memory.unwrap_or(f64::INFINITY).min(reach);
+    let mut lattice = vec![0.0; 2];
+    visit_pairs(&load.scenario.workload, cell, reach, |peak, mass| {
+        let place = peak / cell;
+        let index = place as usize;
+        if lattice.len() < index + 2 {
+            lattice.resize(index + 2, 0.0);
         }
+        let right = place - index as f64;
+        lattice[index] += mass * (1.0 - right);
+        lattice[index + 1] += mass * right;
     });
-    let total: f64 = lattice.iter().sum();
+    let total = 1.0 - load.moments.rejected;
     lattice.iter_mut().for_each(|mass| *mass /= total);
     lattice
 }
 
-/// Visits the peaks of every class with their masses; both lengths are first gathered into cells that keep their mean.
-fn visit_pairs(workload: &Workload, cell: f64, mut visit: impl FnMut(f64, f64)) {
+/// Visits the peaks up to `reach` of every class with their probabilities; both lengths are first gathered into cells that
+/// keep their mean.
+fn visit_pairs(workload: &Workload, cell: f64, reach: f64, mut visit: impl FnMut(f64, f64)) {
     if let Some(source) = &workload.trace {
-        for request in &source.requests.requests {
-            visit((request.prompt + request.output) as f64, 1.0);
-        }
+        let share = 1.0 / source.requests.requests.len().max(1) as f64;
+        let peaks = source.requests.requests.iter().map(|request| (request.prompt + request.output) as f64);
+        peaks.filter(|&peak| peak <= reach).for_each(|peak| visit(peak, share));
         return;
     }
+    let total: f64 = workload.class.iter().map(|class| class.share).sum();
     for class in &workload.class {
         let prompts = gathered(&class.prompt.table(), cell);
         let outputs = gathered(&class.output.table(), cell);
         for &(prompt, prompt_mass) in &prompts {
-            for &(output, output_mass) in &outputs {
-                visit(prompt + output, class.share * prompt_mass * output_mass);
+            for &(output, output_mass) in outputs.iter().take_while(|other| prompt + other.0 <= reach) {
+                visit(prompt + output, class.share / total * prompt_mass * output_mass);
             }
         }
     }

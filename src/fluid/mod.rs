@@ -4,6 +4,7 @@
 //! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
 
 mod backlog;
+mod bins;
 mod boundary;
 mod equilibrium;
 mod latency;
@@ -12,6 +13,8 @@ mod map;
 mod memory;
 mod mixture;
 mod notes;
+mod ode;
+mod path;
 mod residents;
 pub mod root;
 mod single;
@@ -24,6 +27,9 @@ use crate::answer::{FluidSolution, Verdict};
 use crate::scenario::Scenario;
 
 use load::Load;
+
+pub use ode::OdeError;
+pub use path::{Form, Path, PathError, PathOptions, PathPoint, trajectory};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.
@@ -49,42 +55,4 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     let notes = notes::of(&load, &regimes[0], &boundary, verdict, below == Some(None));
     let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
     FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
-}
-
-// --- placeholder until the path arrives from its branch ---
-/// p
-pub struct Path {
-    /// p
-    pub points: Vec<PathPoint>,
-}
-/// p
-pub struct PathPoint {
-    /// p
-    pub t_s: f64,
-    /// p
-    pub waiting: f64,
-    /// p
-    pub running: f64,
-    /// p
-    pub swapped: f64,
-    /// p
-    pub kv_tokens: f64,
-    /// p
-    pub step_s: f64,
-    /// p
-    pub throughput_per_s: f64,
-}
-/// p
-pub struct PathOptions {}
-impl PathOptions {
-    /// p
-    pub fn new(_: f64, _: f64) -> Self {
-        Self {}
-    }
-}
-/// p
-/// # Errors
-/// p
-pub fn trajectory(_: &Scenario, _: &PathOptions) -> Result<Path, crate::scenario::ScenarioError> {
-    Ok(Path { points: vec![] })
 }

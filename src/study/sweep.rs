@@ -148,16 +148,12 @@ pub fn run(
         .par_iter()
         .map(|point| {
             let known = checkpoint.lock().ok().and_then(|store| store.find(&point.values));
-            let row = match known {
-                Some(row) => row,
-                None => {
-                    let row = row_at(point, saturated);
-                    if let Ok(mut store) = checkpoint.lock() {
-                        store.add(&row)?;
-                    }
-                    row
-                }
-            };
+            let row = known.clone().unwrap_or_else(|| row_at(point, saturated));
+            if known.is_none()
+                && let Ok(mut store) = checkpoint.lock()
+            {
+                store.add(&row)?;
+            }
             progress();
             Ok(row)
         })

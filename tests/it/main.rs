@@ -1,5 +1,8 @@
 //! What a user sees of `fluidsim` from outside: one test binary, one file per behaviour.
 
+// A helper of a test may fail as loudly as the test itself.
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod contract;
 mod determinism;

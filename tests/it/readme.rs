@@ -10,9 +10,11 @@ use crate::run::shared;
 const LEAST: usize = 8;
 
 /// The commands for cargo that the README may show; they are not run from here.
-const CARGO: [&str; 6] = [
+const CARGO: [&str; 8] = [
     "cargo build --release",
     "cargo install --path .",
+    "cargo install --path . --locked",
+    "cargo test --locked",
     "cargo test",
     "cargo test --release",
     "cargo bench",
