@@ -48,7 +48,6 @@ pub(super) struct Residents {
 /// Iterations as an arrival meets them, without a token budget.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Steps {
-    pub mean: f64,
     pub residual: f64,
     pub own: f64,
 }
@@ -185,13 +184,13 @@ fn iterations(question: &Question, shape: &Shape, x: f64, found: &mut Residents)
     let mean = alpha / (1.0 - x);
     let second = mean * mean + a * a * question.rate * shape.prompt_squared * mean / (1.0 - x * x);
     let own = alpha + a * shape.prompt + x * second / mean;
-    found.free = Steps { mean, residual: second / (2.0 * mean), own };
+    found.free = Steps { residual: second / (2.0 * mean), own };
     let flow = question.cap / shape.output;
     let alpha = question.base_s + shape.per_resident * question.cap;
     let mean = alpha + a * shape.lump * flow;
     let second = mean * mean + a * a * shape.lump_squared * flow;
     let own = alpha + a * shape.prompt + a * shape.lump * flow;
-    found.full = Steps { mean, residual: second / (2.0 * mean), own };
+    found.full = Steps { residual: second / (2.0 * mean), own };
 }
 
 #[cfg(test)]
