@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `fluidsim`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fluidsim::cli::run()
+}

@@ -1,5 +1,7 @@
 //! The shape of an answer, the same from both solvers: figures with their unit in the name and their method beside them.
 
+pub mod compare;
+
 use serde::{Deserialize, Serialize};
 
 /// How a figure was obtained.

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_distr::{Distribution, Exp1, Gamma};
 use serde::{Deserialize, Serialize};
 
-use super::error::{ScenarioError, require_positive};
+use super::error::ScenarioError;
 
 /// The law of the times between arrivals, at a rate that the workload gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,10 +51,15 @@ impl ArrivalLaw {
     }
 
     /// # Errors
-    /// A coefficient of variation that is not positive.
+    /// A coefficient of variation outside 0.001 to 100, where the gamma law can be drawn.
     pub fn validate(&self) -> Result<(), ScenarioError> {
         match self {
-            Self::Gamma { cv } => require_positive("cv", *cv),
+            Self::Gamma { cv } if (1e-3..=1e2).contains(cv) => Ok(()),
+            Self::Gamma { cv } => Err(ScenarioError::at(
+                "cv",
+                format!("must be from 0.001 to 100, got `{cv}`"),
+                "choose the law `deterministic` for cv 0, `poisson` for cv 1",
+            )),
             Self::Poisson {} | Self::Deterministic {} => Ok(()),
         }
     }

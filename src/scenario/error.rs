@@ -74,6 +74,17 @@ pub fn require_non_negative(key: &str, value: f64) -> Result<(), ScenarioError> 
     Err(ScenarioError::at(key, format!("must be finite and not negative, got `{value}`"), "give 0 or more"))
 }
 
+/// Checks that `value` is not above `largest`.
+///
+/// # Errors
+/// Names the key and the value when it is.
+pub fn require_at_most(key: &str, value: f64, largest: f64) -> Result<(), ScenarioError> {
+    if value <= largest {
+        return Ok(());
+    }
+    Err(ScenarioError::at(key, format!("is `{value:?}`"), format!("keep it at most {largest}")))
+}
+
 /// Checks that a whole number is at least one.
 ///
 /// # Errors

@@ -5,12 +5,12 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
 
-use super::error::{ScenarioError, require_at_least_one, require_positive};
+use super::error::{ScenarioError, require_at_least_one, require_at_most, require_positive};
 
 /// Tail mass below which the table of an unbounded law ends.
 const TABLE_TAIL: f64 = 1e-15;
 /// Longest table that is made; longer laws are refused by `validate`.
-const MAX_LENGTH: u64 = 10_000_000;
+pub(super) const MAX_LENGTH: u64 = 10_000_000;
 
 /// A length law. Every sample is a whole number of tokens, at least 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,6 +144,8 @@ impl LengthLaw {
             Self::Lognormal { mean, cv, max } => {
                 require_positive("mean", *mean)?;
                 require_positive("cv", *cv)?;
+                require_at_most("mean", *mean, MAX_LENGTH as f64)?;
+                require_at_most("cv", *cv, 100.0)?;
                 require_at_least_one("max", *max)
             }
             Self::Mixture { parts } => validate_mixture(parts),
@@ -172,6 +174,7 @@ fn validate_mixture(parts: &[MixturePart]) -> Result<(), ScenarioError> {
     for (index, part) in parts.iter().enumerate() {
         let place = format!("parts[{index}]");
         require_positive("weight", part.weight).map_err(|error| error.under(&place))?;
+        require_at_most("weight", part.weight, 1e9).map_err(|error| error.under(&place))?;
         part.law.validate().map_err(|error| error.under("law").under(&place))?;
     }
     Ok(())

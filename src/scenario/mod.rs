@@ -7,8 +7,13 @@ pub mod arrivals;
 pub mod error;
 pub mod instance;
 pub mod lengths;
+pub mod load;
 pub mod moments;
+mod nearest;
+pub mod overrides;
 pub mod policy;
+pub mod presets;
+pub mod schema;
 pub mod step_time;
 pub mod time;
 pub mod trace;
@@ -20,11 +25,16 @@ pub use arrivals::ArrivalLaw;
 pub use error::ScenarioError;
 pub use instance::Instance;
 pub use lengths::{LengthLaw, MixturePart};
+pub use load::{load, open};
 pub use moments::Moments;
+pub use overrides::Override;
 pub use policy::{Admission, Engine, Policy, Preemption};
 pub use step_time::{StepNoise, StepTimeLaw};
 pub use time::Time;
 pub use workload::{Class, TraceMode, TraceSource, Workload};
+
+#[cfg(test)]
+mod bad_input_tests;
 
 /// One serving question, for both solvers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,11 +64,25 @@ impl Scenario {
     /// # Errors
     /// The first problem found, with its key, value and remedy.
     pub fn validate(&self) -> Result<(), ScenarioError> {
+        self.validate_name()?;
         self.workload.validate().map_err(|error| error.under("workload"))?;
         self.instance.validate().map_err(|error| error.under("instance"))?;
         self.policy.validate().map_err(|error| error.under("policy"))?;
         self.step_time.validate().map_err(|error| error.under("step_time"))?;
         self.validate_memory()
+    }
+
+    /// File names are made from the name.
+    fn validate_name(&self) -> Result<(), ScenarioError> {
+        let unfit = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
+        if self.name.trim().is_empty() || self.name.len() > 100 || self.name.contains(unfit) {
+            return Err(ScenarioError::at(
+                "name",
+                format!("is `{}`", self.name.escape_debug()),
+                "give 1 to 100 characters that can be part of a file name, such as letters, digits and `-`",
+            ));
+        }
+        Ok(())
     }
 
     /// K of the instance under its engine: 1 for run-to-completion.

@@ -53,6 +53,15 @@ impl Time {
         Self(attos as i128)
     }
 
+    /// Seconds as the shortest plain decimal number that [`Time::parse_seconds`] reads back exactly.
+    pub fn to_decimal(self) -> String {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let attos = self.0.unsigned_abs();
+        let second = ATTOS_PER_SECOND.unsigned_abs();
+        let text = format!("{sign}{}.{:018}", attos / second, attos % second);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// Seconds as a double.
     pub fn seconds(self) -> f64 {
         // Two exact halves keep the division correctly rounded to a few ulp even above 2^53 attoseconds.
@@ -128,6 +137,13 @@ mod tests {
         assert_eq!(Time::from_decimal(0.092), Time(92_000_000_000_000_000));
         assert_eq!(Time::from_decimal(1.75e-4), Time(175_000_000_000_000));
         assert_eq!(Time::from_decimal(0.0), Time(0));
+    }
+
+    #[test]
+    fn decimals_come_back() {
+        for text in ["0", "-2.5", "10", "0.000000000000000001", "1700158546.68059"] {
+            assert_eq!(Time::parse_seconds(text).unwrap().to_decimal(), text);
+        }
     }
 
     #[test]

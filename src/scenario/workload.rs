@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::ArrivalLaw;
-use super::error::{ScenarioError, require_positive};
+use super::error::{ScenarioError, require_at_most, require_positive};
 use super::lengths::LengthLaw;
 use super::trace::Trace;
 
@@ -77,6 +77,17 @@ pub enum TraceMode {
     Resample,
 }
 
+impl TraceMode {
+    /// Its name in scenarios.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Resample => "resample",
+        }
+    }
+}
+
 impl Workload {
     /// λ in requests per second: the given rate, or the trace's own.
     pub fn rate(&self) -> f64 {
@@ -116,14 +127,40 @@ impl Workload {
             (None, false) if self.rate_per_s.is_none() => {
                 Err(ScenarioError::at("rate_per_s", "is missing", "give the arrival rate, e.g. rate_per_s = 2.0"))
             }
-            _ => self.validate_classes(),
+            (Some(source), true) => self.validate_trace(source).map_err(|error| error.under("trace")),
+            (None, false) => self.validate_classes(),
         }
+    }
+
+    fn validate_trace(&self, source: &TraceSource) -> Result<(), ScenarioError> {
+        let trace = &source.requests;
+        let file = &source.file;
+        if trace.requests.len() < 2 {
+            return Err(ScenarioError::at(
+                "file",
+                format!("`{file}` has `{}` requests", trace.requests.len()),
+                "read a trace of at least two requests into the scenario",
+            ));
+        }
+        if trace.rate_per_s() > 0.0 || (source.mode == TraceMode::Resample && self.rate_per_s.is_some()) {
+            return Ok(());
+        }
+        Err(ScenarioError::at(
+            "file",
+            format!("`{file}` has all its requests at one instant, and so no rate"),
+            "give a trace that takes time, or rate_per_s with mode = \"resample\"",
+        ))
     }
 
     fn validate_classes(&self) -> Result<(), ScenarioError> {
         for (index, class) in self.class.iter().enumerate() {
             let place = format!("class[{index}]");
             require_positive("share", class.share).map_err(|error| error.under(&place))?;
+            require_at_most("share", class.share, 1e9).map_err(|error| error.under(&place))?;
+            if self.class[..index].iter().any(|other| other.name == class.name) {
+                let problem = format!("is `{}`, as another class is named", class.name);
+                return Err(ScenarioError::at("name", problem, "give every class its own name").under(&place));
+            }
             for (key, law) in [("prompt", &class.prompt), ("output", &class.output)] {
                 law.validate().map_err(|error| error.under(key).under(&place))?;
             }

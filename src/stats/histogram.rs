@@ -88,6 +88,11 @@ impl Histogram {
         self.count
     }
 
+    /// Exact sum of the values.
+    pub fn sum(&self) -> i128 {
+        self.sum
+    }
+
     /// The exact mean; none when empty.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum as f64 / self.count as f64)

@@ -1,6 +1,26 @@
 //! Recorded traffic: arrival times with prompt and output lengths, in the formats found in the field.
+//!
+//! [`read`] recognises the format by the first line; every format has its own file. Times are exact decimals of a second.
 
-use super::time::Time;
+pub mod azure;
+mod columns;
+pub mod dispersion;
+pub mod mooncake;
+pub mod own;
+pub mod vidur;
+
+use super::error::ScenarioError;
+use super::time::{ATTOS_PER_SECOND, Time};
+use columns::Columns;
+
+/// Latest arrival that is taken: 31 years after the origin. Later ones are mostly dates in disguise.
+const LATEST: Time = Time(1_000_000_000 * ATTOS_PER_SECOND);
+/// Most tokens of one prompt or output, as for the length laws.
+const MAX_TOKENS: u64 = super::lengths::MAX_LENGTH;
+/// What a user can do about a file in none of the formats.
+const FORMATS: &str = "give one of the four formats: `arrival_time,prefill_length,decode_length` (own, seconds), \
+    `TIMESTAMP,ContextTokens,GeneratedTokens` (Azure), `arrived_at,num_prefill_tokens,num_decode_tokens` (vidur), or JSON \
+    lines with `timestamp`, `input_length`, `output_length` (Mooncake)";
 
 /// One recorded request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,3 +57,161 @@ impl Trace {
         if span > 0.0 { self.requests.len() as f64 / span } else { 0.0 }
     }
 }
+
+/// The formats a trace can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// CSV of this program: `arrival_time,prefill_length,decode_length`, seconds.
+    Own,
+    /// CSV of the Azure LLM inference traces: `TIMESTAMP,ContextTokens,GeneratedTokens`, dates.
+    Azure,
+    /// JSON lines of Mooncake: `timestamp`, `input_length`, `output_length`, milliseconds.
+    Mooncake,
+    /// CSV of vidur: `arrived_at,num_prefill_tokens,num_decode_tokens`, seconds.
+    Vidur,
+}
+
+impl Format {
+    /// The format of a text, told by its first line that is not blank.
+    #[must_use]
+    pub fn detect(text: &str) -> Option<Self> {
+        let first = first_line(text);
+        if first.starts_with('{') {
+            return first.contains("\"timestamp\"").then_some(Self::Mooncake);
+        }
+        let found = columns::names(first);
+        [(Self::Own, &own::COLUMNS), (Self::Azure, &azure::COLUMNS), (Self::Vidur, &vidur::COLUMNS)]
+            .into_iter()
+            .find(|(_, wanted)| wanted.missing(&found).is_empty())
+            .map(|(format, _)| format)
+    }
+}
+
+/// A trace with what its reader has to say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The requests.
+    pub trace: Trace,
+    /// The format the file was in.
+    pub format: Format,
+    /// The tick over which arrivals were spread, when the file's times were that coarse.
+    pub spread_over: Option<Time>,
+}
+
+/// Reads a trace in any of the formats.
+///
+/// # Errors
+/// Names `origin`, the line or column, what is wrong with it and what to do; see [`import`].
+pub fn read(origin: &str, text: &str) -> Result<Trace, ScenarioError> {
+    import(origin, text).map(|import| import.trace)
+}
+
+/// Reads a trace in any of the formats and tells which one it was.
+///
+/// # Errors
+/// An unknown format, a missing column, a value that is not a number or outside its range, unsorted arrivals, or fewer
+/// than two requests.
+pub fn import(origin: &str, text: &str) -> Result<Import, ScenarioError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    import_plain(text).map_err(|error| error.in_file(origin))
+}
+
+fn import_plain(text: &str) -> Result<Import, ScenarioError> {
+    if text.trim().is_empty() {
+        return Err(ScenarioError::at("line 1", "the trace is empty", FORMATS));
+    }
+    let Some(format) = Format::detect(text) else { return Err(unknown_format(first_line(text))) };
+    let (trace, spread_over) = match format {
+        Format::Own => (own::COLUMNS.read(text)?, None),
+        Format::Azure => (azure::read(text)?, None),
+        Format::Mooncake => mooncake::read(text)?,
+        Format::Vidur => (vidur::COLUMNS.read(text)?, None),
+    };
+    match trace.requests.len() {
+        0 => Err(ScenarioError::at("line 2", "the trace has a header and no requests", "give at least two requests")),
+        1 => Err(ScenarioError::at("line 3", "the trace has only `1` request", "give at least two requests")),
+        _ => Ok(Import { trace, format, spread_over }),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("")
+}
+
+/// Names the missing columns when the header is nearly that of one format.
+fn unknown_format(header: &str) -> ScenarioError {
+    if header.starts_with('{') {
+        return ScenarioError::at("line 1", "has no `timestamp`", FORMATS);
+    }
+    let found = columns::names(header);
+    let missing = [&own::COLUMNS, &azure::COLUMNS, &vidur::COLUMNS]
+        .map(|wanted: &Columns| wanted.missing(&found))
+        .into_iter()
+        .min_by_key(Vec::len)
+        .filter(|missing| missing.len() < 3);
+    let listed = header.chars().take(200).collect::<String>();
+    match missing {
+        Some(missing) => ScenarioError::at(
+            "line 1",
+            format!("the column {} is missing, the columns are `{listed}`", quoted(&missing)),
+            FORMATS,
+        ),
+        None => ScenarioError::at("line 1", format!("is no header of a trace: `{listed}`"), FORMATS),
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
+}
+
+/// Collects requests in order of arrival, refusing what no format may hold.
+#[derive(Default)]
+struct Collector {
+    requests: Vec<TraceRequest>,
+}
+
+impl Collector {
+    /// Adds the request of one line; `names` are those of arrival, prompt and output in the file.
+    fn add(&mut self, names: [&str; 3], arrival: Time, prompt: u64, output: u64) -> Result<(), ScenarioError> {
+        let [time, prompt_name, output_name] = names;
+        if arrival < Time::ZERO {
+            return Err(ScenarioError::at(
+                time,
+                format!("is `{}` s, before time zero", arrival.to_decimal()),
+                "subtract the first arrival from all of them",
+            ));
+        }
+        if arrival > LATEST {
+            return Err(ScenarioError::at(
+                time,
+                format!("is `{}` s, more than 31 years", arrival.to_decimal()),
+                "count from the start of the trace: subtract the first arrival from all of them",
+            ));
+        }
+        if let Some(last) = self.requests.last().filter(|last| last.arrival > arrival) {
+            return Err(ScenarioError::at(
+                time,
+                format!("is `{}` s, earlier than `{}` s before it", arrival.to_decimal(), last.arrival.to_decimal()),
+                "sort the requests by arrival",
+            ));
+        }
+        for (name, tokens) in [(prompt_name, prompt), (output_name, output)] {
+            if tokens == 0 || tokens > MAX_TOKENS {
+                return Err(ScenarioError::at(
+                    name,
+                    format!("must be from 1 to {MAX_TOKENS} tokens, got `{tokens}`"),
+                    "correct the row or leave it out",
+                ));
+            }
+        }
+        self.requests.push(TraceRequest { arrival, prompt, output });
+        Ok(())
+    }
+
+    fn finish(self) -> Trace {
+        Trace { requests: self.requests }
+    }
+}
+
+#[cfg(test)]
+mod tests;

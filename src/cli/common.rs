@@ -1,0 +1,138 @@
+//! What several subcommands take: the scenario and the form of the output.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::usage_error;
+use crate::report::{self, Format};
+use crate::scenario::overrides::Override;
+use crate::scenario::{Scenario, TraceMode, load};
+
+/// Which question.
+#[derive(Debug, Args)]
+pub struct ScenarioArgs {
+    /// A built-in scenario (see `fluidsim scenario list`) or a TOML file; the default is chat traffic on Llama-3-70B over
+    /// 4 × A100
+    scenario: Option<String>,
+
+    /// Arrival rate λ in requests per second, in place of the scenario's; rescales a trace
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub lambda: Option<f64>,
+
+    /// Any other value of the scenario, e.g. `--set instance.max_sequences=128`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+
+    /// Recorded requests in place of the scenario's traffic; the format (own CSV, Azure CSV, Mooncake JSONL, vidur CSV) is
+    /// detected
+    #[arg(long, value_name = "FILE")]
+    trace: Option<String>,
+
+    /// Replay the trace's own times, or draw (prompt, output) pairs from it under the scenario's arrival law
+    #[arg(long, value_enum, default_value = "replay", requires = "trace")]
+    trace_mode: TraceModeArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TraceModeArg {
+    Replay,
+    Resample,
+}
+
+impl ScenarioArgs {
+    /// The validated scenario.
+    ///
+    /// # Errors
+    /// Anything wrong with the file, a value or the trace.
+    pub fn open(&self) -> anyhow::Result<Scenario> {
+        let mut overrides = self.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(rate) = self.lambda {
+            overrides.push(Override::new("--lambda", "workload.rate_per_s", rate));
+        }
+        let mode = match self.trace_mode {
+            TraceModeArg::Replay => TraceMode::Replay,
+            TraceModeArg::Resample => TraceMode::Resample,
+        };
+        let trace = self.trace.as_deref().map(|file| (file, mode));
+        Ok(load::open(self.scenario.as_deref(), &overrides, trace)?)
+    }
+}
+
+/// In which form.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Form of the report
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+
+    /// Short for `--format latex`
+    #[arg(long, conflicts_with = "format")]
+    latex: bool,
+
+    /// Write the report to this file instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// The chosen format.
+    pub fn format(&self) -> Format {
+        if self.latex { Format::Latex } else { self.format }
+    }
+
+    /// Prints the report, or writes it to the chosen file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, text: &str) -> anyhow::Result<()> {
+        match &self.out {
+            Some(path) => report::file::write_whole(path, text)?,
+            None => report::printer::print(text)?,
+        }
+        Ok(())
+    }
+}
+
+/// Lengths of the runs.
+#[derive(Debug, Args)]
+pub struct LengthArgs {
+    /// Measured seconds per trial; planned from the scenario by default
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    duration: Option<f64>,
+
+    /// Seconds thrown away at the start; planned from the scenario by default
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    warmup: Option<f64>,
+}
+
+impl LengthArgs {
+    /// The lengths that the user fixed.
+    ///
+    /// # Errors
+    /// A length that is not a positive number of seconds.
+    pub fn wishes(&self) -> anyhow::Result<crate::study::plan::Wishes> {
+        if let Some(seconds) = self.duration
+            && !(seconds.is_finite() && seconds > 0.0 && seconds <= 1e12)
+        {
+            return Err(usage_error("--duration", format!("is `{seconds}`"), "give seconds above 0, at most 1e12"));
+        }
+        if let Some(seconds) = self.warmup
+            && !(seconds.is_finite() && (0.0..=1e12).contains(&seconds))
+        {
+            return Err(usage_error("--warmup", format!("is `{seconds}`"), "give 0 or more seconds, at most 1e12"));
+        }
+        Ok(crate::study::plan::Wishes { duration_s: self.duration, warmup_s: self.warmup })
+    }
+}
+
+/// Checks a number of trials.
+///
+/// # Errors
+/// Fewer than `least`, or more than a million.
+pub fn check_trials(option: &str, trials: u64, least: u64) -> anyhow::Result<()> {
+    if (least..=1_000_000).contains(&trials) {
+        return Ok(());
+    }
+    Err(usage_error(option, format!("is `{trials}`"), &format!("give from {least} to 1000000 trials")))
+}

@@ -1,0 +1,60 @@
+//! `fluidsim compare`
+
+use std::path::PathBuf;
+
+use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_trials};
+use super::progress::Progress;
+use super::{Outcome, pictures};
+use crate::fluid::{self, PathOptions};
+use crate::report;
+use crate::study::compare::{CompareOptions, compare};
+
+/// Both answers side by side, with intervals, gaps and verdicts
+///
+/// Exit code 1 when a quantity that is promised to agree does not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fluidsim compare --des-trials 50
+  fluidsim compare --lambda 3.2 --plot compare.svg
+  fluidsim compare --trace requests.csv --des-trials 50
+  fluidsim compare mm1 --lambda 0.9 --format json")]
+pub struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    length: LengthArgs,
+
+    /// Independent trials of the engine, run in parallel
+    #[arg(long, default_value_t = 50)]
+    des_trials: u64,
+
+    /// Requests waiting at time 0
+    #[arg(long, default_value_t = 0)]
+    backlog: u64,
+
+    /// Plot the fluid path over the trials as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+}
+
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
+    check_trials("--des-trials", args.des_trials, 2)?;
+    let scenario = args.scenario.open()?;
+    let options =
+        CompareOptions { seed, trials: args.des_trials, backlog: args.backlog, wishes: args.length.wishes()? };
+    let bar = Progress::over(2 * args.des_trials, "simulating");
+    let comparison = compare(&scenario, &options, &|| bar.advance());
+    bar.finish();
+    if let Some(file) = &args.plot {
+        let path = fluid::trajectory(
+            &scenario,
+            &PathOptions { horizon_s: comparison.horizon_s, backlog: args.backlog as f64, ..PathOptions::default() },
+        )?;
+        report::file::write_whole(file, &report::render_svg(&pictures::overlay(&path, &comparison.runs)))?;
+    }
+    args.output.write(&report::compare_report(&comparison.rows, &comparison.notes, args.output.format()))?;
+    Ok(if comparison.holds() { Outcome::Fine } else { Outcome::CheckFailed })
+}

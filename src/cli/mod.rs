@@ -1,0 +1,85 @@
+//! The command line: one file per subcommand, each of which parses, calls one study and prints one report.
+
+mod common;
+mod compare;
+mod pictures;
+mod progress;
+mod queue;
+mod scenario;
+mod simulate;
+mod solve;
+mod stability;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::scenario::ScenarioError;
+
+const EXAMPLES: &str = "\
+Examples:
+  fluidsim solve --lambda 2.0                 the analytic answer for the default scenario
+  fluidsim simulate --lambda 2.0              the simulated answer, with confidence intervals
+  fluidsim compare --des-trials 50            both, side by side, with the gap
+  fluidsim compare --trace requests.csv       the same for recorded traffic
+  fluidsim stability --des                    where the system stops being stable
+  fluidsim scenario list                      the built-in scenarios
+
+Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input.";
+
+/// How many requests per second can an LLM serving system sustain, and how long do they take?
+///
+/// Every question is answered twice from one scenario: by fluid and queueing theory, and by an exact event engine.
+#[derive(Debug, Parser)]
+#[command(name = "fluidsim", version, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Seed of all random streams: the same seed gives the same bytes, for any number of threads. Theory draws nothing
+    #[arg(long, global = true, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Solve(solve::Args),
+    Simulate(simulate::Args),
+    Compare(compare::Args),
+    Stability(stability::Args),
+    Queue(queue::Args),
+    Scenario(scenario::Args),
+}
+
+/// What a command found, as an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Fine,
+    CheckFailed,
+}
+
+/// Runs the program on the process's arguments. Exit code 0: ok, 1: a check failed, 2: wrong usage or input.
+pub fn run() -> ExitCode {
+    let Cli { command, seed } = Cli::parse();
+    let result = match command {
+        Command::Solve(args) => solve::run(&args),
+        Command::Simulate(args) => simulate::run(&args, seed),
+        Command::Compare(args) => compare::run(&args, seed),
+        Command::Stability(args) => stability::run(&args, seed),
+        Command::Queue(args) => queue::run(&args, seed),
+        Command::Scenario(args) => scenario::run(&args),
+    };
+    match result {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A wrong option value, said like a scenario's error.
+fn usage_error(option: &str, problem: impl Into<String>, remedy: &str) -> anyhow::Error {
+    ScenarioError::at(option, problem, remedy).into()
+}

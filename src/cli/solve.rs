@@ -1,0 +1,76 @@
+//! `fluidsim solve`
+
+use std::path::PathBuf;
+
+use super::common::{OutputArgs, ScenarioArgs};
+use super::{Outcome, pictures, usage_error};
+use crate::fluid::{self, Path, PathOptions};
+use crate::report;
+
+/// The analytic answer: λ*, what binds, the equilibrium, the latencies
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fluidsim solve --lambda 2.0
+  fluidsim solve --set instance.kv_tokens=50000 --format json
+  fluidsim solve --trace requests.csv
+  fluidsim solve --backlog 500 --horizon 600 --trajectory path.csv --plot path.svg")]
+pub struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Write the fluid path to this CSV file
+    #[arg(long, value_name = "FILE")]
+    trajectory: Option<PathBuf>,
+
+    /// Plot the fluid path as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+
+    /// Requests waiting at time 0 of the path
+    #[arg(long, default_value_t = 0)]
+    backlog: u64,
+
+    /// Seconds of the path
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true)]
+    horizon: f64,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let scenario = args.scenario.open()?;
+    if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
+        return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));
+    }
+    if args.trajectory.is_some() || args.plot.is_some() {
+        let options = PathOptions { horizon_s: args.horizon, backlog: args.backlog as f64, ..PathOptions::default() };
+        let path = fluid::trajectory(&scenario, &options)?;
+        if let Some(file) = &args.trajectory {
+            report::file::write_whole(file, &csv(&path))?;
+        }
+        if let Some(file) = &args.plot {
+            report::file::write_whole(file, &report::render_svg(&pictures::path(&path)))?;
+        }
+    }
+    args.output.write(&report::solve_report(&fluid::solve(&scenario), args.output.format()))?;
+    Ok(Outcome::Fine)
+}
+
+fn csv(path: &Path) -> String {
+    let mut text = String::from("t_s,waiting,running,swapped,kv_tokens,step_s,throughput_per_s\n");
+    for point in &path.points {
+        let row = [
+            point.t_s,
+            point.waiting,
+            point.running,
+            point.swapped,
+            point.kv_tokens,
+            point.step_s,
+            point.throughput_per_s,
+        ];
+        text.push_str(&row.map(|value| value.to_string()).join(","));
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! `fluidsim stability`
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::common::{OutputArgs, ScenarioArgs, check_trials};
+use super::progress::Progress;
+use super::{Outcome, pictures, usage_error};
+use crate::answer::{Figure, FluidSolution};
+use crate::report::{self, Cell, Column, Format, Table};
+use crate::scenario::Scenario;
+use crate::stats::stream::fnv1a;
+use crate::study::checkpoint::Checkpoint;
+use crate::study::stability::{DriftOptions, DriftTest, SaturatedOptions, Start, drift_tests, saturated};
+use crate::study::sweep::{self, Axis, SweepRow};
+use crate::{fluid, study};
+
+/// The stability boundary λ*: analytically, from the engine, and over a sweep of parameters
+///
+/// Exit code 1 when, with --des, the engine's drift contradicts λ*.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fluidsim stability
+  fluidsim stability --des
+  fluidsim stability --sweep instance.kv_tokens=20000:200000:20000 --latex --out table.tex
+  fluidsim stability --sweep instance.max_sequences=32,64,128 --sweep instance.kv_tokens=50000,100000 --csv grid.csv --plot grid.svg")]
+pub struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+
+    /// Measure λ* in the engine too: throughput when saturated, and (without a sweep) drift from empty and from a backlog
+    #[arg(long)]
+    des: bool,
+
+    /// Trials of each engine measurement
+    #[arg(long, default_value_t = 8)]
+    des_trials: u64,
+
+    /// Drift is tested at λ*(1 − ε) and λ*(1 + ε)
+    #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
+    epsilon: f64,
+
+    /// Sweep a parameter: KEY=FROM:TO:STEP or KEY=V1,V2,…; may be repeated for a grid
+    #[arg(long, value_name = "KEY=RANGE")]
+    sweep: Vec<String>,
+
+    /// Write the sweep to this CSV file too
+    #[arg(long, value_name = "FILE", requires = "sweep")]
+    csv: Option<PathBuf>,
+
+    /// Plot the sweep as SVG
+    #[arg(long, value_name = "FILE", requires = "sweep")]
+    plot: Option<PathBuf>,
+}
+
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
+    check_trials("--des-trials", args.des_trials, 2)?;
+    if !(args.epsilon > 0.0 && args.epsilon <= 0.5) {
+        return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
+    }
+    let scenario = args.scenario.open()?;
+    if args.sweep.is_empty() { boundary(args, &scenario, seed) } else { grid(args, &scenario, seed) }
+}
+
+fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
+    let solution = fluid::solve(scenario);
+    if !args.des {
+        args.output.write(&report::render(&boundary_table(&solution, None), args.output.format()))?;
+        return Ok(Outcome::Fine);
+    }
+    let bar = Progress::over(5 * args.des_trials, "simulating");
+    let advance = || bar.advance();
+    let engine = saturated(scenario, &solution, &SaturatedOptions::new(seed, args.des_trials), &advance);
+    let options = DriftOptions { seed, trials: args.des_trials, epsilon: args.epsilon };
+    let tests = drift_tests(scenario, &solution, &options, &advance);
+    bar.finish();
+    let tables = [boundary_table(&solution, engine.throughput_per_s), drift_table(&tests)];
+    args.output.write(&report::render_all(&tables, args.output.format()))?;
+    let contradicted = tests.iter().any(|test| test.observed != test.expected);
+    Ok(if contradicted { Outcome::CheckFailed } else { Outcome::Fine })
+}
+
+fn boundary_table(solution: &FluidSolution, engine: Option<Figure>) -> Table {
+    let boundary = &solution.boundary;
+    let mut table =
+        Table::new("Stability boundary", vec![Column::text("quantity"), Column::number("value", "requests/s")]);
+    let mut row = |name: String, cell: Cell| {
+        table.row(vec![Cell::text(name), cell]);
+    };
+    row("λ* from a backlog (low)".into(), Cell::digits(boundary.low_per_s, 6));
+    row("λ* from empty (high)".into(), Cell::digits(boundary.high_per_s, 6));
+    row("certified bracket, lower end".into(), Cell::digits(boundary.bracket_per_s.0, 10));
+    row("certified bracket, upper end".into(), Cell::digits(boundary.bracket_per_s.1, 10));
+    if let Some((limit, rate)) = boundary.runner_up {
+        row(format!("runner-up: {}", limit.name()), Cell::digits(rate, 6));
+    }
+    if let Some(figure) = engine {
+        row("throughput of the saturated engine".into(), interval(figure));
+    }
+    row(format!("λ of the scenario ({})", solution.verdict.name()), Cell::digits(solution.lambda_per_s, 6));
+    table.note(format!("What binds: {}.", boundary.binding.name()));
+    for note in &solution.notes {
+        table.note(note.clone());
+    }
+    table
+}
+
+fn drift_table(tests: &[DriftTest]) -> Table {
+    let mut table = Table::new(
+        "Drift of the number in system",
+        vec![
+            Column::text("start"),
+            Column::number("λ/λ*", ""),
+            Column::number("growth/λ*", ""),
+            Column::text("expected"),
+            Column::text("observed"),
+        ],
+    );
+    for test in tests {
+        let start = match test.start {
+            Start::Empty => "empty",
+            Start::Backlog => "backlog",
+        };
+        table.row(vec![
+            Cell::text(start),
+            Cell::number(test.load),
+            test.growth.map_or(Cell::Absent, interval),
+            Cell::text(test.expected.name()),
+            Cell::text(test.observed.name()),
+        ]);
+    }
+    table.note("95 % intervals, Student t over trials; a drift counts when its interval lies beyond ε/4.");
+    table
+}
+
+fn interval(figure: Figure) -> Cell {
+    figure.interval.map_or(Cell::number(figure.value), |(low, high)| Cell::interval(figure.value, low, high))
+}
+
+fn grid(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
+    let axes = args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let points = sweep::points(&axes)?.len() as u64;
+    let options = args.des.then(|| SaturatedOptions::new(seed, args.des_trials));
+    let checkpoint = Mutex::new(open_checkpoint(args, scenario, &axes, seed)?);
+    let bar = Progress::over(points, "sweeping");
+    let rows = sweep::run(scenario, &axes, options.as_ref(), &checkpoint, &|| bar.advance())?;
+    bar.finish();
+    let table = sweep_table(&axes, &rows, args.des);
+    if let Some(file) = &args.csv {
+        report::file::write_whole(file, &report::render(&table, Format::Csv))?;
+    }
+    if let Some(file) = &args.plot {
+        report::file::write_whole(file, &report::render_svg(&pictures::sweep(&axes, &rows)))?;
+    }
+    args.output.write(&report::render(&table, args.output.format()))?;
+    if let Ok(store) = checkpoint.into_inner() {
+        store.discard();
+    }
+    Ok(Outcome::Fine)
+}
+
+/// A sweep of the engine that writes a file can be killed and started again.
+fn open_checkpoint(args: &Args, scenario: &Scenario, axes: &[Axis], seed: u64) -> anyhow::Result<Checkpoint> {
+    let file: Option<&Path> = args.csv.as_deref().or(args.output.out.as_deref());
+    let Some(file) = file.filter(|_| args.des) else { return Ok(Checkpoint::in_memory()) };
+    let mut name = file.as_os_str().to_owned();
+    name.push(".partial");
+    let question = format!(
+        "fluidsim {} sweep {:016x}",
+        env!("CARGO_PKG_VERSION"),
+        fnv1a(&format!("{} {axes:?} {} {}", scenario.to_toml(), seed, args.des_trials))
+    );
+    let checkpoint = Checkpoint::open(Path::new(&name), &question)?;
+    if !checkpoint.is_empty() {
+        eprintln!("resuming: {} points were done before", checkpoint.len());
+    }
+    Ok(checkpoint)
+}
+
+/// Whole numbers are limits, counts and tokens: shown as such.
+fn swept(value: f64) -> Cell {
+    if value >= 0.0 && value.fract() == 0.0 && value < 1e15 { Cell::Count(value as u64) } else { Cell::number(value) }
+}
+
+fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
+    let mut columns: Vec<Column> = axes.iter().map(|axis| Column::number(&axis.key, "")).collect();
+    columns.push(Column::number("λ* low", "requests/s"));
+    columns.push(Column::number("λ* high", "requests/s"));
+    columns.push(Column::text("binds"));
+    columns.push(Column::text("runner-up"));
+    columns.push(Column::text("verdict"));
+    if with_engine {
+        columns.push(Column::number("engine λ*", "requests/s"));
+    }
+    let mut table = Table::new("Stability boundary over a sweep", columns);
+    for row in rows {
+        let mut cells: Vec<Cell> = row.values.iter().map(|&value| swept(value)).collect();
+        cells.push(Cell::digits(row.boundary.low_per_s, 5));
+        cells.push(Cell::digits(row.boundary.high_per_s, 5));
+        cells.push(Cell::text(row.boundary.binding.name()));
+        cells.push(row.boundary.runner_up.map_or(Cell::Absent, |(limit, _)| Cell::text(limit.name())));
+        cells.push(Cell::text(row.verdict.name()));
+        if with_engine {
+            cells.push(row.simulated_per_s.map_or(Cell::Absent, interval));
+        }
+        table.row(cells);
+    }
+    if with_engine {
+        table
+            .note(format!("Engine: throughput of the saturated system, {:.0} % intervals.", study::CONFIDENCE * 100.0));
+    }
+    table
+}

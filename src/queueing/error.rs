@@ -1,0 +1,44 @@
+//! Why a queue has no stationary answer.
+
+/// A queue that cannot be solved.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum QueueError {
+    /// Work arrives at least as fast as it is served.
+    #[error("the queue grows by {growth_per_s} customers per second; lower the arrival rate or add service")]
+    Unstable {
+        /// Arrival rate less service rate, customers per second; 0 at the boundary itself.
+        growth_per_s: f64,
+    },
+    /// The tail of a birth–death chain does not sum.
+    #[error("the geometric tail has ratio {ratio}; it must be below 1")]
+    HeavyTail {
+        /// The ratio of consecutive tail probabilities.
+        ratio: f64,
+    },
+    /// A parameter outside its range.
+    #[error("`{name}` is {value}; it must be {must}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+        /// What would be accepted.
+        must: &'static str,
+    },
+}
+
+/// `value` if it is a positive finite number.
+pub(super) fn positive(name: &'static str, value: f64) -> Result<f64, QueueError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(value);
+    }
+    Err(QueueError::Parameter { name, value, must: "positive and finite" })
+}
+
+/// `value` if it is a finite number of at least zero.
+pub(super) fn not_negative(name: &'static str, value: f64) -> Result<f64, QueueError> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(value);
+    }
+    Err(QueueError::Parameter { name, value, must: "at least 0 and finite" })
+}

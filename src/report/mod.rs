@@ -1,0 +1,91 @@
+//! The answer on paper: terminal tables, CSV, JSON, LaTeX and plots. Nothing is computed here.
+//!
+//! A [`Table`] holds what is to be shown; [`render`] turns it into one [`Format`]. The three answers of the program
+//! have [`solve_report`], [`simulate_report`] and [`compare_report`], which choose the tables, or the stable JSON, for
+//! it.
+
+pub mod csv;
+pub mod file;
+pub mod json;
+pub mod latex;
+pub mod number;
+pub mod plot;
+pub mod printer;
+#[cfg(test)]
+mod samples;
+mod solution;
+pub mod table;
+pub mod text;
+
+pub use json::{compare_json, simulate_json, solve_json};
+pub use plot::{Plot, Series, Style, render_svg};
+pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
+pub use table::{Align, Cell, Column, Table};
+
+use crate::answer::compare::CompareRow;
+use crate::answer::{FluidSolution, SimulatedSolution};
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns for a terminal.
+    #[default]
+    Table,
+    /// JSON with stable names; numbers in full.
+    Json,
+    /// Comma-separated values; numbers in full, intervals in columns of their own.
+    Csv,
+    /// A LaTeX document that compiles as it is.
+    Latex,
+}
+
+/// One table in the given format, ending in a newline.
+pub fn render(table: &Table, format: Format) -> String {
+    match format {
+        Format::Json => pretty(&json::table_json(table)),
+        _ => render_all(std::slice::from_ref(table), format),
+    }
+}
+
+/// Several tables in one text, ending in a newline: a JSON array, one LaTeX document, CSV blocks parted by an empty
+/// line.
+pub fn render_all(tables: &[Table], format: Format) -> String {
+    match format {
+        Format::Table => tables.iter().map(text::table_text).collect::<Vec<_>>().join("\n"),
+        Format::Json => pretty(&tables.iter().map(json::table_json).collect()),
+        Format::Csv => tables.iter().map(csv::table_csv).collect::<Vec<_>>().join("\n"),
+        Format::Latex => latex::document(tables),
+    }
+}
+
+/// The analytic answer in the given format. CSV is one table of quantities; JSON is [`solve_json`].
+pub fn solve_report(solution: &FluidSolution, format: Format) -> String {
+    match format {
+        Format::Json => pretty(&solve_json(solution)),
+        Format::Csv => csv::table_csv(&solution::solve_list(solution)),
+        _ => render_all(&solve_tables(solution), format),
+    }
+}
+
+/// The simulated answer in the given format. CSV is one table of quantities; JSON is [`simulate_json`].
+pub fn simulate_report(solution: &SimulatedSolution, format: Format) -> String {
+    match format {
+        Format::Json => pretty(&simulate_json(solution)),
+        Format::Csv => csv::table_csv(&solution::simulate_list(solution)),
+        _ => render_all(&simulate_tables(solution), format),
+    }
+}
+
+/// The comparison in the given format. CSV is one table of quantities; JSON is [`compare_json`].
+pub fn compare_report(rows: &[CompareRow], notes: &[String], format: Format) -> String {
+    match format {
+        Format::Json => pretty(&compare_json(rows, notes)),
+        Format::Csv => csv::table_csv(&solution::compare_list(rows)),
+        _ => render_all(&compare_tables(rows, notes), format),
+    }
+}
+
+/// Indented JSON ending in a newline.
+pub fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}

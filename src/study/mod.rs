@@ -1,0 +1,13 @@
+//! Whole questions people ask: simulate with intervals, compare the two answers, find the boundary, sweep a parameter.
+
+pub mod checkpoint;
+pub mod compare;
+pub mod plan;
+pub mod queues;
+pub mod simulate;
+pub mod stability;
+mod summary;
+pub mod sweep;
+pub mod trials;
+
+pub use summary::CONFIDENCE;

@@ -1,0 +1,108 @@
+//! The simulated answer: trials or batches of one long run, with confidence intervals.
+
+use super::plan::{Plan, WARMUP_RULE, Wishes};
+use super::summary::{growth, summarise};
+use super::trials::{self, Progress};
+use crate::answer::{FluidSolution, RequestCounts, SimulatedSolution, Verdict};
+use crate::des::{self, BLOCK_S, Feed, Observer, Options, Run, Window};
+use crate::scenario::{Scenario, Time, TraceMode};
+
+/// Batches that one single run is cut into.
+pub const BATCHES: usize = 20;
+
+/// A growth of the number in system above this share of λ, beyond its confidence interval, is overload.
+const DRIFT: f64 = 0.01;
+
+/// How to simulate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SimulateOptions {
+    /// Seed of all streams.
+    pub seed: u64,
+    /// Independent trials; 1 means one long run cut into batches.
+    pub trials: u64,
+    /// Requests waiting at time 0.
+    pub backlog: u64,
+    /// Leap over iterations in which the batch stays the same.
+    pub leap: bool,
+    /// Lengths that the user fixed.
+    pub wishes: Wishes,
+}
+
+/// Runs the engine on a validated scenario. `fluid` sets the length of the run; `observer` sees a single run's requests and
+/// iterations and is not used with several trials.
+pub fn simulate(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &SimulateOptions,
+    observer: Option<&mut dyn Observer>,
+    progress: Progress<'_>,
+) -> SimulatedSolution {
+    let plan = Plan::new(scenario, fluid, options.wishes);
+    let feed = if options.trials > 1 { Feed::Bootstrap } else { Feed::Open };
+    let mut engine = Options { backlog: options.backlog, leap: options.leap, ..plan.options(options.seed, feed) };
+    let runs = if options.trials > 1 {
+        trials::run(scenario, &engine, options.trials, progress)
+    } else {
+        engine.windows = BATCHES;
+        let run = match observer {
+            Some(observer) => des::simulate_observed(scenario, &engine, observer),
+            None => des::simulate(scenario, &engine),
+        };
+        progress();
+        vec![run]
+    };
+    let mut solution = solution_of(scenario, &runs);
+    solution.notes = notes(scenario, &plan, options, &runs);
+    solution
+}
+
+/// The figures of finished runs, each window a replicate.
+pub fn solution_of(scenario: &Scenario, runs: &[Run]) -> SimulatedSolution {
+    let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
+    let lambda_per_s = scenario.workload.rate();
+    let drifting = growth(&windows)
+        .and_then(|figure| figure.interval)
+        .is_some_and(|(low, high)| low > 0.0 && (low + high) / 2.0 > DRIFT * lambda_per_s);
+    let mut requests = RequestCounts::default();
+    for run in runs {
+        requests.arrived += run.totals.arrived;
+        requests.completed += run.totals.completed;
+        requests.rejected += run.totals.rejected;
+        requests.in_system += run.in_system;
+    }
+    SimulatedSolution {
+        lambda_per_s,
+        verdict: if drifting { Verdict::Overloaded } else { Verdict::Stable },
+        summary: summarise(&windows, drifting),
+        requests,
+        preemptions: runs.iter().map(|run| run.totals.preemptions).sum(),
+        end_time_s: runs.iter().map(|run| run.end).fold(Time::ZERO, |sum, end| sum + end).seconds(),
+        steps: runs.iter().map(|run| run.totals.steps).sum(),
+        notes: Vec::new(),
+    }
+}
+
+fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Run]) -> Vec<String> {
+    let mut notes = vec![format!(
+        "Population: requests that arrive in the {:.0} s after a warm-up of {:.0} s ({WARMUP_RULE}); the run goes on until they have finished.",
+        plan.duration_s, plan.warmup_s
+    )];
+    notes.push(if options.trials > 1 {
+        format!("Intervals: 95 %, Student t over {} independent trials.", options.trials)
+    } else {
+        format!("Intervals: 95 %, Student t over {BATCHES} batches of one run.")
+    });
+    let replayed = scenario.workload.trace.as_ref().is_some_and(|source| source.mode == TraceMode::Replay);
+    if replayed && options.trials > 1 {
+        notes.push(format!(
+            "Trials are drawn from the trace in random blocks of {BLOCK_S} s (circular block bootstrap): they vary as the trace does within minutes, not more slowly."
+        ));
+    }
+    let censored: u64 = runs.iter().flat_map(|run| &run.windows).map(|window| window.censored).sum();
+    if censored > 0 {
+        notes.push(format!(
+            "{censored} requests of the population were unfinished when the run was stopped and are in no latency."
+        ));
+    }
+    notes
+}

@@ -1,0 +1,196 @@
+//! The stability boundary from the engine: the throughput of the saturated system, and drift tests on both sides of λ*.
+//!
+//! The trend of the mean response time from an empty start is never used: it calls stable systems unstable.
+
+use super::summary::{growth, throughput};
+use super::trials::{self, Progress};
+use crate::answer::{Figure, FluidSolution};
+use crate::des::{Feed, Options, Run, Window};
+use crate::scenario::moments::usable_memory;
+use crate::scenario::{Moments, Scenario, Time};
+
+/// How to run the saturated system.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SaturatedOptions {
+    /// Seed of all streams.
+    pub seed: u64,
+    /// Independent trials.
+    pub trials: u64,
+    /// Completions measured per trial.
+    pub completions: f64,
+}
+
+impl SaturatedOptions {
+    /// The usual length: 20 000 completions per trial.
+    pub fn new(seed: u64, trials: u64) -> Self {
+        Self { seed, trials: trials.max(2), completions: 20_000.0 }
+    }
+}
+
+/// What the saturated system does.
+#[derive(Debug, Clone)]
+pub struct Saturated {
+    /// Completions per second: the engine's λ*.
+    pub throughput_per_s: Option<Figure>,
+    /// Iterations simulated.
+    pub steps: u64,
+}
+
+/// Runs the system with a request always waiting. The first 10 residence times are thrown away.
+pub fn saturated(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &SaturatedOptions,
+    progress: Progress<'_>,
+) -> Saturated {
+    let boundary = fluid.boundary.low_per_s;
+    let warmup_s = 10.0 * residents_at_saturation(scenario) / boundary;
+    let horizon_s = warmup_s + options.completions / boundary;
+    let (warmup, horizon) = (Time::from_seconds(warmup_s), Time::from_seconds(horizon_s));
+    let engine =
+        Options { seed: options.seed, feed: Feed::Saturated, limit: horizon, ..Options::until(warmup, horizon) };
+    let runs = trials::run(scenario, &engine, options.trials, progress);
+    Saturated { throughput_per_s: throughput(&windows(&runs)), steps: runs.iter().map(|run| run.totals.steps).sum() }
+}
+
+/// About how many requests are resident when a request is always waiting: the smallest of the limits' mean-field values.
+fn residents_at_saturation(scenario: &Scenario) -> f64 {
+    let moments = Moments::of(scenario);
+    let slots = scenario.sequence_cap() as f64;
+    let by_memory = usable_memory(scenario)
+        .map_or(f64::INFINITY, |memory| memory as f64 * moments.output_mean() / moments.held_mean());
+    slots.min(by_memory).max(1.0)
+}
+
+/// Where a drift test starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// No request in the system.
+    Empty,
+    /// A backlog that lasts longer than the test.
+    Backlog,
+}
+
+/// What the number in system does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// It grows by more than a quarter of ε λ*.
+    Grows,
+    /// It shrinks by more than a quarter of ε λ*.
+    Drains,
+    /// Neither, or the interval is too wide to say.
+    Stays,
+}
+
+impl Drift {
+    /// The drift as printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grows => "grows",
+            Self::Drains => "drains",
+            Self::Stays => "stays",
+        }
+    }
+}
+
+/// One drift test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DriftTest {
+    /// Where it started.
+    pub start: Start,
+    /// λ/λ*.
+    pub load: f64,
+    /// Growth of the number in system as a share of λ*, with its interval.
+    pub growth: Option<Figure>,
+    /// What λ* says should happen.
+    pub expected: Drift,
+    /// What happened.
+    pub observed: Drift,
+}
+
+/// How to test for drift.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DriftOptions {
+    /// Seed of all streams.
+    pub seed: u64,
+    /// Independent trials per test.
+    pub trials: u64,
+    /// ε: the tests run at λ*(1 − ε) and λ*(1 + ε).
+    pub epsilon: f64,
+}
+
+/// Drift from empty and from a backlog at λ*(1 ± ε): below λ* an empty system stays and a backlog drains, above both grow.
+///
+/// Each test runs for 36/ε² arrivals, of which the first 4/ε² and 10 residence times are thrown away: the diffusion of the
+/// queue over the rest is small against the drift ε λ*.
+pub fn drift_tests(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &DriftOptions,
+    progress: Progress<'_>,
+) -> Vec<DriftTest> {
+    let cases = [
+        (Start::Empty, 1.0 - options.epsilon, Drift::Stays),
+        (Start::Backlog, 1.0 - options.epsilon, Drift::Drains),
+        (Start::Empty, 1.0 + options.epsilon, Drift::Grows),
+        (Start::Backlog, 1.0 + options.epsilon, Drift::Grows),
+    ];
+    cases
+        .into_iter()
+        .map(|(start, load, expected)| {
+            let growth = drift(scenario, fluid, options, (start, load), progress);
+            DriftTest { start, load, growth, expected, observed: classify(growth, options.epsilon) }
+        })
+        .collect()
+}
+
+fn drift(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &DriftOptions,
+    (start, load): (Start, f64),
+    progress: Progress<'_>,
+) -> Option<Figure> {
+    let boundary = fluid.boundary.low_per_s;
+    let scale = 4.0 / (options.epsilon * options.epsilon);
+    let warmup_s = (10.0 * residents_at_saturation(scenario) + scale) / boundary;
+    let horizon_s = warmup_s + 8.0 * scale / boundary;
+    let backlog = match start {
+        Start::Empty => 0,
+        Start::Backlog => {
+            (2.0 * options.epsilon * boundary * horizon_s + 2.0 * residents_at_saturation(scenario)).ceil() as u64
+        }
+    };
+    let mut at_load = scenario.clone();
+    at_load.workload.rate_per_s = Some(load * boundary / served_share(scenario));
+    let (warmup, horizon) = (Time::from_seconds(warmup_s), Time::from_seconds(horizon_s));
+    let engine = Options {
+        seed: options.seed,
+        feed: Feed::Bootstrap,
+        backlog,
+        limit: horizon,
+        ..Options::until(warmup, horizon)
+    };
+    let runs = trials::run(&at_load, &engine, options.trials, progress);
+    let per_s = growth(&windows(&runs))?;
+    let share = |value: f64| value / boundary;
+    let interval = per_s.interval.map(|(low, high)| (share(low), share(high)));
+    Some(Figure { value: share(per_s.value), interval, method: per_s.method })
+}
+
+/// λ* counts served requests; rejected ones arrive on top.
+fn served_share(scenario: &Scenario) -> f64 {
+    1.0 - Moments::of(scenario).rejected
+}
+
+fn classify(growth: Option<Figure>, epsilon: f64) -> Drift {
+    match growth.and_then(|figure| figure.interval) {
+        Some((low, _)) if low > epsilon / 4.0 => Drift::Grows,
+        Some((_, high)) if high < -epsilon / 4.0 => Drift::Drains,
+        _ => Drift::Stays,
+    }
+}
+
+fn windows(runs: &[Run]) -> Vec<&Window> {
+    runs.iter().flat_map(|run| &run.windows).collect()
+}

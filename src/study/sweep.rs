@@ -1,0 +1,193 @@
+//! The boundary over a grid of parameter values.
+
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+use super::stability::{self, SaturatedOptions};
+use super::trials::{Progress, silent};
+use crate::answer::{Boundary, Figure, Verdict};
+use crate::fluid;
+use crate::scenario::{Scenario, ScenarioError};
+
+/// Most points of one grid.
+const MAX_POINTS: usize = 1_000_000;
+
+/// One swept parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// Its key, such as `instance.kv_tokens`, or `lambda`.
+    pub key: String,
+    /// Its values in order.
+    pub values: Vec<f64>,
+}
+
+impl Axis {
+    /// Reads `KEY=FROM:TO:STEP` (both ends included) or `KEY=V1,V2,…`.
+    ///
+    /// # Errors
+    /// Says what cannot be read, or that the range is empty.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let wrong = |problem: String| {
+            ScenarioError::at(
+                text,
+                problem,
+                "write KEY=FROM:TO:STEP or KEY=V1,V2, e.g. instance.kv_tokens=20000:200000:20000",
+            )
+            .in_file("--sweep")
+        };
+        let (key, range) = text.split_once('=').ok_or_else(|| wrong("has no `=`".to_owned()))?;
+        let number = |part: &str| match part.trim().parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(value),
+            _ => Err(wrong(format!("`{part}` is not a number"))),
+        };
+        let parts: Vec<&str> = range.split(':').collect();
+        let values = match parts[..] {
+            [from, to, step] => grid(number(from)?, number(to)?, number(step)?)
+                .ok_or_else(|| wrong(format!("`{range}` holds no values")))?,
+            [list] => list.split(',').map(number).collect::<Result<_, _>>()?,
+            _ => return Err(wrong(format!("`{range}` is not FROM:TO:STEP"))),
+        };
+        Ok(Self { key: key.trim().to_owned(), values })
+    }
+}
+
+/// from, from + step, … up to `to`, with half a millionth of a step of slack for rounding.
+fn grid(from: f64, to: f64, step: f64) -> Option<Vec<f64>> {
+    let steps = (to - from) / step;
+    if !steps.is_finite() || steps < -1e-9 || steps > MAX_POINTS as f64 {
+        return None;
+    }
+    Some((0..=(steps + 5e-7).floor() as usize).map(|index| round_off(from + step * index as f64)).collect())
+}
+
+/// Drops the last digits that adding decimal steps in binary leaves.
+fn round_off(value: f64) -> f64 {
+    format!("{value:.12e}").parse().unwrap_or(value)
+}
+
+/// One point of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SweepRow {
+    /// The value of each axis.
+    pub values: Vec<f64>,
+    /// λ of the scenario, requests per second.
+    pub lambda_per_s: f64,
+    /// λ* and what binds.
+    pub boundary: Boundary,
+    /// Verdict at the scenario's λ.
+    pub verdict: Verdict,
+    /// λ* of the engine, if it was asked for.
+    pub simulated_per_s: Option<Figure>,
+}
+
+/// Every combination of the axes' values, the last axis fastest.
+///
+/// # Errors
+/// Too many points.
+pub fn points(axes: &[Axis]) -> Result<Vec<Vec<f64>>, ScenarioError> {
+    let mut points = vec![Vec::new()];
+    for axis in axes {
+        if points.len().saturating_mul(axis.values.len()) > MAX_POINTS {
+            return Err(ScenarioError::at(
+                "--sweep",
+                format!("has more than {MAX_POINTS} points"),
+                "take larger steps",
+            ));
+        }
+        points = points
+            .iter()
+            .flat_map(|point: &Vec<f64>| {
+                axis.values.iter().map(move |&value| point.iter().copied().chain([value]).collect::<Vec<f64>>())
+            })
+            .collect();
+    }
+    Ok(points)
+}
+
+/// The scenario at one point.
+///
+/// # Errors
+/// An unknown key, or a value that the scenario refuses.
+pub fn scenario_at(scenario: &Scenario, axes: &[Axis], point: &[f64]) -> Result<Scenario, ScenarioError> {
+    axes.iter().zip(point).try_fold(scenario.clone(), |scenario, (axis, &value)| scenario.with(&axis.key, value))
+}
+
+/// λ* at every point, in parallel; with `saturated` also from the engine. Points that `checkpoint` already holds are not
+/// computed again. Every point is checked before the first is computed.
+///
+/// # Errors
+/// A point that the scenario refuses, or a checkpoint that cannot be written.
+pub fn run(
+    scenario: &Scenario,
+    axes: &[Axis],
+    saturated: Option<&SaturatedOptions>,
+    checkpoint: &Mutex<Checkpoint>,
+    progress: Progress<'_>,
+) -> Result<Vec<SweepRow>, ScenarioError> {
+    let points = points(axes)?;
+    let scenarios: Vec<Scenario> =
+        points.par_iter().map(|point| scenario_at(scenario, axes, point)).collect::<Result<_, _>>()?;
+    let jobs: Vec<(&Vec<f64>, &Scenario)> = points.iter().zip(&scenarios).collect();
+    jobs.into_par_iter()
+        .map(|(point, scenario)| {
+            let known = checkpoint.lock().ok().and_then(|store| store.find(point));
+            let row = match known {
+                Some(row) => row,
+                None => {
+                    let row = row_at(scenario, point, saturated);
+                    if let Ok(mut store) = checkpoint.lock() {
+                        store.add(&row)?;
+                    }
+                    row
+                }
+            };
+            progress();
+            Ok(row)
+        })
+        .collect()
+}
+
+fn row_at(scenario: &Scenario, point: &[f64], saturated: Option<&SaturatedOptions>) -> SweepRow {
+    let solution = fluid::solve(scenario);
+    let simulated = saturated.map(|options| stability::saturated(scenario, &solution, options, &silent));
+    SweepRow {
+        values: point.to_vec(),
+        lambda_per_s: solution.lambda_per_s,
+        boundary: solution.boundary,
+        verdict: solution.verdict,
+        simulated_per_s: simulated.and_then(|run| run.throughput_per_s),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_include_both_ends_and_lists_keep_their_order() {
+        let axis = Axis::parse("instance.kv_tokens=20000:60000:20000").unwrap();
+        assert_eq!((axis.key.as_str(), axis.values), ("instance.kv_tokens", vec![20000.0, 40000.0, 60000.0]));
+        assert_eq!(Axis::parse("lambda=.1:.3:.1").unwrap().values, vec![0.1, 0.2, 0.3]);
+        assert_eq!(Axis::parse("a=3,1").unwrap().values, vec![3.0, 1.0]);
+        assert_eq!(Axis::parse("a=9:1:-4").unwrap().values, vec![9.0, 5.0, 1.0]);
+    }
+
+    #[test]
+    fn unreadable_ranges_name_the_problem() {
+        for text in ["kv", "a=1:2", "a=1:2:0", "a=x", "a=2:1:1", "a=1:nan:1", "a="] {
+            let error = Axis::parse(text).unwrap_err();
+            assert!(error.to_string().contains("--sweep") && !error.remedy.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn several_axes_make_a_grid() {
+        let axes = [Axis::parse("a=1,2").unwrap(), Axis::parse("b=5,6,7").unwrap()];
+        let grid = points(&axes).unwrap();
+        assert_eq!(grid.len(), 6);
+        assert_eq!(grid[1], vec![1.0, 6.0]);
+    }
+}
