@@ -317,7 +317,7 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
     let mut index = 2;
     let mut from = c;
     while from + 1 < last.len() {
-        let waited = 0.5 * met.step + (index.min(6) - 1) as f64 * full;
+        let waited = 0.5 * met.step + f64::from(index.min(6) - 1) * full;
         let behind = compound_poisson(&grid.prompts, traffic.rate * waited, c + 1);
         for (y, &mass) in last.iter().enumerate().skip(from + 1) {
             let rest = y - from;
@@ -328,7 +328,7 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
             let (step, over) = shared(grid, rest, &behind, arrivals * waited);
             let step = step - shorter;
             found.own += mass * step;
-            found.owns.push(Own { step: met.step, time: full * (index - 1) as f64 + step, mass });
+            found.owns.push(Own { step: met.step, time: full * f64::from(index - 1) + step, mass });
             left += mass * (over + arrivals * step);
         }
         from += c;

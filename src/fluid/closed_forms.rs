@@ -66,12 +66,12 @@ mod tests {
         // af K16 c16: s U50–150 in chunks of 16, o U20–180.
         let chunks: f64 = (50..=150).map(|s: u32| f64::from(s.div_ceil(16))).sum::<f64>() / 101.0;
         let rate = sequence_cap_rate(16.0, 99.0 + chunks, 0.02, 0.00025 * 199.0);
-        assert_relative_eq!(rate, 5.497047, max_relative = 1e-6);
+        assert_relative_eq!(rate, 5.497_047, max_relative = 1e-6);
         // ctx K64: s U100–1900, o U20–380; context counted over the o − 1 decode iterations, (o − 1)(s + o/2).
         let output_squared = (20..=380).map(|o: u32| f64::from(o * o)).sum::<f64>() / 361.0;
         let context = 199.0 * 1000.0 + (output_squared - 200.0) / 2.0;
         let rate = sequence_cap_rate(64.0, 200.0, 0.008, 5e-5 * 1199.0 + 2e-7 * context);
-        assert_relative_eq!(rate, 7.703211, max_relative = 1e-6);
+        assert_relative_eq!(rate, 7.703_211, max_relative = 1e-6);
         // Oracle S10: s = 100, geometric(50) outputs on 1 + .01·b.
         assert_relative_eq!(sequence_cap_rate(64.0, 50.0, 1.0, 1.49), 0.44029, epsilon = 5e-6);
     }
@@ -79,8 +79,8 @@ mod tests {
     /// Oracles S2 and S10.
     #[test]
     fn token_budget_rows() {
-        assert_relative_eq!(token_budget_rate(512.0, 0.15316, 200.0), 16.7145468791, max_relative = 1e-11);
-        assert_relative_eq!(token_budget_rate(512.0, 0.15316, 241.0), 13.8709932606, max_relative = 1e-11);
+        assert_relative_eq!(token_budget_rate(512.0, 0.15316, 200.0), 16.714_546_879_1, max_relative = 1e-11);
+        assert_relative_eq!(token_budget_rate(512.0, 0.15316, 241.0), 13.870_993_260_6, max_relative = 1e-11);
         assert_relative_eq!(token_budget_rate(96.0, 1.96, 149.0), 0.32872, epsilon = 5e-6);
         assert_relative_eq!(token_budget_rate(512.0, 6.12, 149.0), 0.56148, epsilon = 5e-6);
     }
@@ -88,7 +88,7 @@ mod tests {
     /// Oracle S3: the published M* are 34377, 55758, 100327 and 250509; the law gives 100330.1 and 250536.6.
     #[test]
     fn stage_memory_of_the_published_table() {
-        let (a, d) = (298.831168795, 0.0113072353959);
+        let (a, d) = (298.831_168_795, 0.011_307_235_395_9);
         for (rate, memory) in [(50.0, 34377.0), (60.0, 55758.0), (70.0, 100_330.1), (80.0, 250_536.6)] {
             assert_relative_eq!(stage_memory(rate, a, d), memory, max_relative = 2e-5);
         }
@@ -104,7 +104,8 @@ mod tests {
     fn memory_rows() {
         let uniform =
             |max: f64| ((10.0 + max) / 2.0, ((max - 9.0).powi(2) - 1.0) / 12.0 + ((10.0 + max) / 2.0).powi(2));
-        for (prompts, outputs, step, rate) in [(1600.0, 1600.0, 0.0372, 3.2632174), (2133.0, 1066.0, 0.0430, 3.9563334)]
+        for (prompts, outputs, step, rate) in
+            [(1600.0, 1600.0, 0.0372, 3.263_217_4), (2133.0, 1066.0, 0.0430, 3.956_333_4)]
         {
             let ((s, s2), (o, o2)) = (uniform(prompts), uniform(outputs));
             let held = chunked_held(s, s2, o, o2, 512.0);
@@ -123,7 +124,7 @@ mod tests {
     /// Oracles S5 and S6.
     #[test]
     fn reserved_slots_and_the_cycle() {
-        assert_relative_eq!(memory_rate(16_492.0, 4060.0, 1.0, 0.0, 0.0), 4.06206896552, max_relative = 1e-11);
+        assert_relative_eq!(memory_rate(16_492.0, 4060.0, 1.0, 0.0, 0.0), 4.062_068_965_52, max_relative = 1e-11);
         assert_relative_eq!(cycle_ratio(100.0, 100.0), 0.7525, max_relative = 1e-12);
         assert_relative_eq!(cycle_ratio(2.0, 2.0), 17.5 / 20.0, max_relative = 1e-12);
     }

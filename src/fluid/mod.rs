@@ -90,15 +90,15 @@ mod tests {
         question.step_noise = StepNoise::Exponential;
         let found = solve(&question).summary.e2e_s.unwrap();
         assert_relative_eq!(found.mean.value, 2.0, max_relative = 1e-12);
-        assert_relative_eq!(found.p95.value, 5.99146454711, max_relative = 1e-11);
-        assert_relative_eq!(found.p99.value, 9.21034037198, max_relative = 1e-11);
+        assert_relative_eq!(found.p95.value, 5.991_464_547_11, max_relative = 1e-11);
+        assert_relative_eq!(found.p99.value, 9.210_340_371_98, max_relative = 1e-11);
         assert_eq!(found.p99.method, Method::Exact);
     }
 
     /// The chat scenario at half its boundary, against 400 000 simulated requests: TTFT .4327 s, TBT .05150 s, E2E 11.2 s.
     #[test]
     fn chat_below_its_boundary() {
-        let found = solve(&chat(1.8084489));
+        let found = solve(&chat(1.808_448_9));
         assert_eq!((found.verdict, found.boundary.binding), (Verdict::Stable, Limit::SequenceCap));
         let (ttft, tbt, e2e) =
             (found.summary.ttft_s.unwrap(), found.summary.tbt_s.unwrap(), found.summary.e2e_s.unwrap());

@@ -231,34 +231,34 @@ mod tests {
     #[test]
     fn worked_example_a() {
         let moments = moments_of(geometric(150.0));
-        let found = example(&moments, 7.3, 2e-7, 1.0 / 0.1221950);
+        let found = example(&moments, 7.3, 2e-7, 1.0 / 0.122_195_0);
         let rows = [
-            (found.mean, 49.798941),
-            (found.variance, 96.519331),
-            (found.wait_probability, 0.139135),
-            (found.wait_mean, 0.938425),
-            (found.wait_probability * found.wait_mean, 0.130568),
-            (wait_quantile(&found, 0.95), 0.960405),
-            (wait_quantile(&found, 0.99), 2.470741),
+            (found.mean, 49.798_941),
+            (found.variance, 96.519_331),
+            (found.wait_probability, 0.139_135),
+            (found.wait_mean, 0.938_425),
+            (found.wait_probability * found.wait_mean, 0.130_568),
+            (wait_quantile(&found, 0.95), 0.960_405),
+            (wait_quantile(&found, 0.99), 2.470_741),
         ];
-        check(&found, &rows, 0.106641);
+        check(&found, &rows, 0.106_641);
     }
 
     /// Worked example B: uniform outputs, no context.
     #[test]
     fn worked_example_b() {
         let moments = moments_of(uniform(75, 225));
-        let found = example(&moments, 7.6, 0.0, 1.0 / 0.1141250);
+        let found = example(&moments, 7.6, 0.0, 1.0 / 0.114_125_0);
         let rows = [
-            (found.mean, 47.834816),
-            (found.variance, 105.712493),
-            (found.wait_probability, 0.107697),
-            (found.wait_mean, 0.578427),
-            (found.wait_probability * found.wait_mean, 0.062295),
-            (wait_quantile(&found, 0.95), 0.443826),
-            (wait_quantile(&found, 0.99), 1.374769),
+            (found.mean, 47.834_816),
+            (found.variance, 105.712_493),
+            (found.wait_probability, 0.107_697),
+            (found.wait_mean, 0.578_427),
+            (found.wait_probability * found.wait_mean, 0.062_295),
+            (wait_quantile(&found, 0.95), 0.443_826),
+            (wait_quantile(&found, 0.99), 1.374_769),
         ];
-        check(&found, &rows, 0.101487);
+        check(&found, &rows, 0.101_487);
     }
 
     fn check(found: &Residents, rows: &[(f64, f64)], base: f64) {
