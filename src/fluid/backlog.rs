@@ -5,7 +5,7 @@
 //! Poisson number of prompts. A tagged arrival waits for the iteration in progress to end, then first come first served for
 //! as many iterations as its last token needs. Tokens are counted in cells of a lattice.
 
-use super::transform::{compound_poisson, on_lattice};
+use super::transform::{compound_poisson, dot, on_lattice};
 
 /// Multiplications spent on the chain; sets the cell.
 const WORK: f64 = 4e5;
@@ -180,8 +180,10 @@ fn stationary(rows: &mut [f64], n: usize, band: usize) -> Vec<f64> {
     }
     let mut law = vec![0.0; n];
     law[0] = 1.0;
-    for k in 1..n {
-        law[k] = (0..k).map(|i| law[i] * rows[i * n + k]).sum::<f64>() / outflow[k];
+    for k in 0..n {
+        law[k] /= outflow[k];
+        let (known, rest) = law.split_at_mut(k + 1);
+        rest.iter_mut().zip(&rows[k * n + k + 1..(k + 1) * n]).for_each(|(inflow, p)| *inflow += known[k] * p);
     }
     let total: f64 = law.iter().sum();
     law.iter_mut().for_each(|p| *p /= total);
@@ -273,10 +275,11 @@ fn nobody(traffic: &Traffic, grid: &Grid) -> Met {
 
 /// x with (δ − f)∗x = y.
 fn deconvolved(y: &[f64], f: &[f64]) -> Vec<f64> {
+    let reversed: Vec<f64> = f.iter().skip(1).rev().copied().collect();
     let mut x = vec![0.0; y.len()];
     for k in 0..y.len() {
-        let reach = k.min(f.len() - 1);
-        let sum: f64 = f[1..=reach].iter().zip(x[k - reach..k].iter().rev()).map(|(a, b)| a * b).sum();
+        let reach = k.min(reversed.len());
+        let sum = dot(&reversed[reversed.len() - reach..], &x[k - reach..k]);
         x[k] = ((y[k] + sum) / (1.0 - f[0])).max(0.0);
     }
     x
@@ -314,7 +317,7 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
     let mut index = 2;
     let mut from = c;
     while from + 1 < last.len() {
-        let waited = 0.5 * met.step + (index.min(6) - 1) as f64 * full;
+        let waited = 0.5 * met.step + f64::from(index.min(6) - 1) * full;
         let behind = compound_poisson(&grid.prompts, traffic.rate * waited, c + 1);
         for (y, &mass) in last.iter().enumerate().skip(from + 1) {
             let rest = y - from;
@@ -325,7 +328,7 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
             let (step, over) = shared(grid, rest, &behind, arrivals * waited);
             let step = step - shorter;
             found.own += mass * step;
-            found.owns.push(Own { step: met.step, time: full * (index - 1) as f64 + step, mass });
+            found.owns.push(Own { step: met.step, time: full * f64::from(index - 1) + step, mass });
             left += mass * (over + arrivals * step);
         }
         from += c;

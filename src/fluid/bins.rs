@@ -114,12 +114,6 @@ impl<'a> Bins<'a> {
         dy[0] += self.load.served_per_s;
     }
 
-    /// Requests waiting.
-    pub fn queue(&self, masses: &[f64]) -> f64 {
-        let mut resident = vec![0.0; masses.len()];
-        masses[0] - self.fill(masses, &mut resident).prefilling
-    }
-
     /// The state as a point of a path.
     pub fn point(&self, t_s: f64, masses: &[f64]) -> PathPoint {
         let mut dy = vec![0.0; masses.len()];

@@ -235,12 +235,12 @@ mod tests {
     fn sequence_cap_of_the_policy_laws() {
         let mut question = scenario(1.0, uniform(50, 150), uniform(20, 180), affine(0.02, 0.00025), 16);
         let found = boundary(&question);
-        assert_relative_eq!(found.low_per_s, 5.722461, max_relative = 1e-6);
+        assert_relative_eq!(found.low_per_s, 5.722_461, max_relative = 1e-6);
         assert_eq!(found.binding, Limit::SequenceCap);
         assert_eq!(found.runner_up.map(|(limit, _)| limit), Some(Limit::ComputeRate));
         question.instance.max_sequences = 128;
         question.instance.max_batch_tokens = Some(512);
-        assert_relative_eq!(boundary(&question).low_per_s, 15.296367, max_relative = 1e-6);
+        assert_relative_eq!(boundary(&question).low_per_s, 15.296_367, max_relative = 1e-6);
     }
 
     /// The hinge rows: convolution, and the second boundary 12.816 of a system whose b/τ(b) has an inner maximum.
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn token_budget_on_the_staircase() {
         let law = StepTimeLaw::Staircase { base_s: 0.01128, per_stair_s: 0.03547, stair_tokens: 128 };
-        for (prompt, output, rate) in [(100, 101, 16.7145468791), (129, 113, 13.8709932606)] {
+        for (prompt, output, rate) in [(100, 101, 16.714_546_879_1), (129, 113, 13.870_993_260_6)] {
             let mut question = scenario(1.0, uniform(prompt, prompt), uniform(output, output), law.clone(), 500);
             question.instance.max_batch_tokens = Some(512);
             let found = boundary(&question);

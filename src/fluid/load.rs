@@ -20,6 +20,8 @@ pub(super) struct Load<'a> {
     pub budget: f64,
     /// M in whole blocks.
     pub memory: Option<f64>,
+    /// P(s > k).
+    pub prompt_survival: Vec<f64>,
 }
 
 /// What prompts become when they are cut into chunks.
@@ -34,6 +36,12 @@ pub(super) struct Chunks {
 impl<'a> Load<'a> {
     pub fn of(scenario: &'a Scenario) -> Self {
         let moments = Moments::of(scenario);
+        let mut above = 1.0;
+        let survive = |mass: &f64| {
+            above -= mass;
+            above.max(0.0)
+        };
+        let prompt_survival = moments.prompt_masses.iter().map(survive).collect();
         let served_per_s = scenario.workload.rate() * (1.0 - moments.rejected);
         Self {
             scenario,
@@ -41,6 +49,7 @@ impl<'a> Load<'a> {
             cap: scenario.sequence_cap() as f64,
             budget: scenario.instance.max_batch_tokens.map_or(f64::INFINITY, |tokens| tokens as f64),
             memory: usable_memory(scenario).map(|tokens| tokens as f64),
+            prompt_survival,
             moments,
         }
     }
@@ -89,11 +98,11 @@ impl<'a> Load<'a> {
         }
         let chunk = chunk.max(1.0);
         let (mut steps, mut held) = (1.0, 0.0);
-        let from = chunk as usize + 1;
-        for (prompt, mass) in self.moments.prompt_masses.iter().enumerate().skip(from) {
-            let more = ((prompt as f64) / chunk).ceil() - 1.0;
-            steps += mass * more;
-            held += mass * chunk * more * (more + 1.0) / 2.0;
+        let mut count = 1.0;
+        while let Some(above) = self.prompt_survival.get((count * chunk) as usize) {
+            steps += above;
+            held += above * chunk * count;
+            count += 1.0;
         }
         let busy = busy.clamp(0.0, 1.0);
         let prompt = self.prompt();

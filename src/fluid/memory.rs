@@ -301,26 +301,26 @@ mod tests {
         let load = Load::of(&question);
         assert_relative_eq!(unused_greedy(&load), 50.5, max_relative = 1e-12);
         let flow = (20_000.0 - 50.5) / load.moments.held_mean();
-        assert_relative_eq!(flow, 0.997475, max_relative = 1e-6);
+        assert_relative_eq!(flow, 0.997_475, max_relative = 1e-6);
         let found = pressure(&load, flow, 400.0).unwrap();
-        assert_relative_eq!(found.evicted_per_step, 36.787827, max_relative = 1e-7);
+        assert_relative_eq!(found.evicted_per_step, 36.787_827, max_relative = 1e-7);
         // The example stops its series at terms of 1e-5; the transform sums all of it.
-        assert_relative_eq!(found.drawdown, 97.934068, max_relative = 1e-4);
-        assert_relative_eq!(found.evicted, 97.223580, max_relative = 1e-4);
-        assert_relative_eq!(found.victim_tokens, 104.333043, max_relative = 1e-5);
-        assert_relative_eq!(found.stay_steps, 2.642819, max_relative = 1e-4);
-        assert_relative_eq!(found.per_request, 0.353493, max_relative = 1e-5);
-        assert_relative_eq!(found.swapped, 0.931858, max_relative = 1e-4);
+        assert_relative_eq!(found.drawdown, 97.934_068, max_relative = 1e-4);
+        assert_relative_eq!(found.evicted, 97.223_580, max_relative = 1e-4);
+        assert_relative_eq!(found.victim_tokens, 104.333_043, max_relative = 1e-5);
+        assert_relative_eq!(found.stay_steps, 2.642_819, max_relative = 1e-4);
+        assert_relative_eq!(found.per_request, 0.353_493, max_relative = 1e-5);
+        assert_relative_eq!(found.swapped, 0.931_858, max_relative = 1e-4);
         let lambda = |question: &crate::scenario::Scenario| {
             let load = Load::of(question);
             regime(&load, 20_000.0, f64::INFINITY).lambda()
         };
-        assert_relative_eq!(lambda(&question), 38.416284, max_relative = 1e-7);
+        assert_relative_eq!(lambda(&question), 38.416_284, max_relative = 1e-7);
         let costly = with_memory(base.clone(), 20_000, Some(2e-8));
-        assert_relative_eq!(lambda(&costly), 38.414128, max_relative = 1e-6);
-        assert_relative_eq!(lambda(&with_memory(base.clone(), 20_000, None)), 37.377439, max_relative = 1e-6);
+        assert_relative_eq!(lambda(&costly), 38.414_128, max_relative = 1e-6);
+        assert_relative_eq!(lambda(&with_memory(base.clone(), 20_000, None)), 37.377_439, max_relative = 1e-6);
         let reserved = with_reserve(base, 20_000);
         assert_relative_eq!(unused_reserve(&Load::of(&reserved)), 124.75, max_relative = 1e-9);
-        assert_relative_eq!(lambda(&reserved), 27.725660, max_relative = 1e-6);
+        assert_relative_eq!(lambda(&reserved), 27.725_660, max_relative = 1e-6);
     }
 }

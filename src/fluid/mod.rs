@@ -6,6 +6,7 @@
 mod backlog;
 mod bins;
 mod boundary;
+pub mod closed_forms;
 mod equilibrium;
 mod latency;
 mod load;
@@ -55,4 +56,66 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     let notes = notes::of(&load, &regimes[0], &boundary, verdict, below == Some(None));
     let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
     FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{affine, chat, constant, scenario};
+    use super::*;
+    use crate::answer::{Limit, Method};
+    use crate::scenario::{Engine, StepNoise};
+    use approx::assert_relative_eq;
+
+    /// Oracle S9: run to completion with random coefficients.
+    #[test]
+    fn seed_four_is_an_mg1_queue() {
+        for (rate, wait, ttft) in [(0.5, 0.31602, 0.45402), (1.0, 2.31618, 2.45418)] {
+            let mut question = scenario(rate, constant(128), constant(65), affine(0.01, 0.001), 8);
+            question.policy.engine = Engine::RunToCompletion;
+            question.step_noise = StepNoise::ExponentialCoefficients;
+            let found = solve(&question);
+            assert_relative_eq!(found.boundary.low_per_s, 1.18765, epsilon = 5e-6);
+            let mean = found.summary.ttft_s.unwrap().mean;
+            assert_eq!(mean.method, Method::Exact);
+            assert_relative_eq!(mean.value, ttft, epsilon = 5e-6);
+            assert_relative_eq!(mean.value - 0.138, wait, epsilon = 5e-6);
+        }
+    }
+
+    /// M/M/1 at ρ = .5: the queueing oracle C1, with exact percentiles.
+    #[test]
+    fn one_exponential_iteration_is_mm1() {
+        let mut question = scenario(0.5, constant(1), constant(1), affine(1.0, 0.0), 1);
+        question.policy.engine = Engine::RunToCompletion;
+        question.step_noise = StepNoise::Exponential;
+        let found = solve(&question).summary.e2e_s.unwrap();
+        assert_relative_eq!(found.mean.value, 2.0, max_relative = 1e-12);
+        assert_relative_eq!(found.p95.value, 5.991_464_547_11, max_relative = 1e-11);
+        assert_relative_eq!(found.p99.value, 9.210_340_371_98, max_relative = 1e-11);
+        assert_eq!(found.p99.method, Method::Exact);
+    }
+
+    /// The chat scenario at half its boundary, against 400 000 simulated requests: TTFT .4327 s, TBT .05150 s, E2E 11.2 s.
+    #[test]
+    fn chat_below_its_boundary() {
+        let found = solve(&chat(1.808_448_9));
+        assert_eq!((found.verdict, found.boundary.binding), (Verdict::Stable, Limit::SequenceCap));
+        let (ttft, tbt, e2e) =
+            (found.summary.ttft_s.unwrap(), found.summary.tbt_s.unwrap(), found.summary.e2e_s.unwrap());
+        assert_relative_eq!(ttft.mean.value, 0.4335, max_relative = 0.03);
+        assert_relative_eq!(tbt.mean.value, 0.0516, max_relative = 0.02);
+        assert_relative_eq!(e2e.mean.value, 11.2, max_relative = 0.03);
+        for latency in [ttft, tbt, e2e] {
+            assert!(latency.p50.value < latency.p95.value && latency.p95.value < latency.p99.value);
+        }
+    }
+
+    #[test]
+    fn overload_has_a_growth_and_no_latency() {
+        let found = solve(&chat(5.0));
+        assert_eq!(found.verdict, Verdict::Overloaded);
+        let growth = found.summary.queue_growth_per_s.unwrap().value;
+        assert_relative_eq!(growth, 5.0 - found.boundary.low_per_s, max_relative = 1e-12);
+        assert!(found.summary.ttft_s.is_none() && found.summary.e2e_s.is_none());
+    }
 }

@@ -146,38 +146,45 @@ fn by_map(load: &Load, options: &PathOptions) -> Path {
     }
 }
 
-/// Integrates from point to point; once the rates no longer change, the rest of the path is a line.
+/// Integrates from point to point; once the state repeats but for the length of the queue, the path is continued as a line.
 fn by_ode(load: &Load, options: &PathOptions) -> Result<Path, PathError> {
     let bins = Bins::of(load, options.bins);
-    let spacing = options.horizon_s / options.points as f64;
+    let parts = 200_usize.div_ceil(options.points);
+    let spacing = options.horizon_s / (options.points * parts) as f64;
     let mut state = vec![0.0; bins.len()];
     state[0] = options.backlog;
-    let rhs = |y: &[f64], dy: &mut [f64]| {
-        bins.rates(y, dy);
-    };
-    let mut path = Path { points: vec![bins.point(0.0, &state)] };
-    let mut rates = vec![0.0; state.len()];
-    let mut before = vec![f64::INFINITY; state.len()];
+    let rhs = |y: &[f64], dy: &mut [f64]| bins.rates(y, dy);
     let control = Control { relative: 1e-5, absolute: 1e-7, first_step: 0.5 * bins.idle_step_s() };
-    for index in 1..=options.points {
-        rhs(&state, &mut rates);
-        if is_straight(&bins, &state, &rates, &before, spacing) {
-            state.iter_mut().zip(&rates).for_each(|(y, rate)| *y += rate * spacing);
+    let first = bins.point(0.0, &state);
+    let mut path = Path { points: vec![first] };
+    let mut recent = [first; 3];
+    let mut alike = 0;
+    for index in 1..=options.points * parts {
+        let slope = recent[2].waiting - recent[1].waiting;
+        if alike >= 3 && recent[2].waiting + 3.0 * slope >= 0.0 {
+            state[0] += slope;
         } else {
             state = ode::advance(&rhs, &state, spacing, control)?;
         }
-        before.clone_from(&rates);
-        path.points.push(bins.point(index as f64 * spacing, &state));
+        let point = bins.point(index as f64 * spacing, &state);
+        recent = [recent[1], recent[2], point];
+        alike = if repeats(&recent) { alike + 1 } else { 0 };
+        if index % parts == 0 {
+            path.points.push(point);
+        }
     }
     Ok(path)
 }
 
-/// Whether the rates have stopped changing and nothing runs empty within a spacing.
-fn is_straight(bins: &Bins, state: &[f64], rates: &[f64], before: &[f64], spacing: f64) -> bool {
-    let size = state.iter().fold(1.0_f64, |size, y| size.max(y.abs()));
-    let constant = rates.iter().zip(before).all(|(now, then)| (now - then).abs() * spacing <= 1e-7 * size);
-    constant && bins.queue(state) + rates[0] * 2.0 * spacing >= 0.0
-        || constant && rates[0].abs() * spacing <= 1e-9 * size
+/// Whether three points in a row differ in nothing but a queue that grows or falls evenly.
+fn repeats(recent: &[PathPoint; 3]) -> bool {
+    let [first, second, third] = recent;
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * a.abs().max(b.abs()).max(1e-6);
+    let even = (third.waiting - 2.0 * second.waiting + first.waiting).abs() <= 1e-5 * (third.running + 1e-6);
+    even && close(second.running, third.running)
+        && close(first.running, second.running)
+        && close(second.kv_tokens, third.kv_tokens)
+        && close(second.throughput_per_s, third.throughput_per_s)
 }
 
 #[cfg(test)]
@@ -197,11 +204,11 @@ mod tests {
         let options = PathOptions { horizon_s: 600.0, backlog: 60.0, points: 120, bins: 64, form: Form::Map };
         let path = trajectory(&example(), &options).unwrap();
         let rows = [
-            (50.0, 23.255814, 2.477155, 32.756505),
-            (100.0, 17.612891, 2.483141, 35.278692),
-            (200.0, 16.837851, 0.0, 30.741726),
-            (300.0, 18.366109, 0.0, 18.774744),
-            (600.0, 11.086652, 0.0, 0.0),
+            (50.0, 23.255_814, 2.477_155, 32.756_505),
+            (100.0, 17.612_891, 2.483_141, 35.278_692),
+            (200.0, 16.837_851, 0.0, 30.741_726),
+            (300.0, 18.366_109, 0.0, 18.774_744),
+            (600.0, 11.086_652, 0.0, 0.0),
         ];
         for (t, running, swapped, waiting) in rows {
             let point = path.points[(t / 5.0) as usize];

@@ -48,7 +48,6 @@ pub(super) struct Residents {
 /// Iterations as an arrival meets them, without a token budget.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Steps {
-    pub mean: f64,
     pub residual: f64,
     pub own: f64,
 }
@@ -185,13 +184,13 @@ fn iterations(question: &Question, shape: &Shape, x: f64, found: &mut Residents)
     let mean = alpha / (1.0 - x);
     let second = mean * mean + a * a * question.rate * shape.prompt_squared * mean / (1.0 - x * x);
     let own = alpha + a * shape.prompt + x * second / mean;
-    found.free = Steps { mean, residual: second / (2.0 * mean), own };
+    found.free = Steps { residual: second / (2.0 * mean), own };
     let flow = question.cap / shape.output;
     let alpha = question.base_s + shape.per_resident * question.cap;
     let mean = alpha + a * shape.lump * flow;
     let second = mean * mean + a * a * shape.lump_squared * flow;
     let own = alpha + a * shape.prompt + a * shape.lump * flow;
-    found.full = Steps { mean, residual: second / (2.0 * mean), own };
+    found.full = Steps { residual: second / (2.0 * mean), own };
 }
 
 #[cfg(test)]
@@ -232,34 +231,34 @@ mod tests {
     #[test]
     fn worked_example_a() {
         let moments = moments_of(geometric(150.0));
-        let found = example(&moments, 7.3, 2e-7, 1.0 / 0.1221950);
+        let found = example(&moments, 7.3, 2e-7, 1.0 / 0.122_195_0);
         let rows = [
-            (found.mean, 49.798941),
-            (found.variance, 96.519331),
-            (found.wait_probability, 0.139135),
-            (found.wait_mean, 0.938425),
-            (found.wait_probability * found.wait_mean, 0.130568),
-            (wait_quantile(&found, 0.95), 0.960405),
-            (wait_quantile(&found, 0.99), 2.470741),
+            (found.mean, 49.798_941),
+            (found.variance, 96.519_331),
+            (found.wait_probability, 0.139_135),
+            (found.wait_mean, 0.938_425),
+            (found.wait_probability * found.wait_mean, 0.130_568),
+            (wait_quantile(&found, 0.95), 0.960_405),
+            (wait_quantile(&found, 0.99), 2.470_741),
         ];
-        check(&found, &rows, 0.106641);
+        check(&found, &rows, 0.106_641);
     }
 
     /// Worked example B: uniform outputs, no context.
     #[test]
     fn worked_example_b() {
         let moments = moments_of(uniform(75, 225));
-        let found = example(&moments, 7.6, 0.0, 1.0 / 0.1141250);
+        let found = example(&moments, 7.6, 0.0, 1.0 / 0.114_125_0);
         let rows = [
-            (found.mean, 47.834816),
-            (found.variance, 105.712493),
-            (found.wait_probability, 0.107697),
-            (found.wait_mean, 0.578427),
-            (found.wait_probability * found.wait_mean, 0.062295),
-            (wait_quantile(&found, 0.95), 0.443826),
-            (wait_quantile(&found, 0.99), 1.374769),
+            (found.mean, 47.834_816),
+            (found.variance, 105.712_493),
+            (found.wait_probability, 0.107_697),
+            (found.wait_mean, 0.578_427),
+            (found.wait_probability * found.wait_mean, 0.062_295),
+            (wait_quantile(&found, 0.95), 0.443_826),
+            (wait_quantile(&found, 0.99), 1.374_769),
         ];
-        check(&found, &rows, 0.101487);
+        check(&found, &rows, 0.101_487);
     }
 
     fn check(found: &Residents, rows: &[(f64, f64)], base: f64) {

@@ -324,7 +324,7 @@ mod tests {
         question.step_noise = StepNoise::ExponentialCoefficients;
         let found = service(&Load::of(&question));
         assert_relative_eq!(found.mean_s, 0.842, max_relative = 1e-12);
-        assert_relative_eq!(found.second - found.mean_s * found.mean_s, 0.022948, max_relative = 1e-9);
+        assert_relative_eq!(found.second - found.mean_s * found.mean_s, 0.022_948, max_relative = 1e-9);
         assert_relative_eq!(found.prompt_mean_s, 0.138, max_relative = 1e-12);
     }
 

@@ -97,13 +97,13 @@ mod tests {
     fn worked_example_of_the_memory_law() {
         let line = Line { base_s: 0.02, per_token_s: 4e-5, per_context_s: 2.5e-7 };
         let law = with_context(line.base_s, line.per_token_s, line.per_context_s);
-        for (rate, probability, mean) in [(14.702948, 0.118256, 0.029401), (16.540816, 0.412257, 0.204991)] {
+        for (rate, probability, mean) in [(14.702_948, 0.118_256, 0.029_401), (16.540_816, 0.412_257, 0.204_991)] {
             let question =
                 with_memory(scenario(rate, geometric(100.0), uniform(1, 199), law.clone(), 100_000), 8000, Some(0.0));
             let mut load = Load::of(&question);
             load.served_per_s = rate;
-            assert_relative_eq!(unused_greedy(&load), 99.509901, max_relative = 1e-6);
-            let found = wait(&load, line, 8000.0, 18.378685);
+            assert_relative_eq!(unused_greedy(&load), 99.509_901, max_relative = 1e-6);
+            let found = wait(&load, line, 8000.0, 18.378_685);
             assert_relative_eq!(found.probability, probability, max_relative = 1e-5);
             assert_relative_eq!(found.probability * found.mean, mean, max_relative = 2e-5);
         }
