@@ -70,6 +70,10 @@ fn requests(rng: &mut ChaCha8Rng) -> Vec<Request> {
             _ => rng.random_range(0..=2 * gap_ms * 1_000_000),
         };
     }
+    // A trace at a single instant is refused.
+    if let Some(last) = trace.last_mut() {
+        last.arrival = last.arrival.max(NANO);
+    }
     trace
 }
 
