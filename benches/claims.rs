@@ -42,8 +42,7 @@ fn serving() -> Scenario {
     scenario.instance.block_tokens = 16;
     scenario.policy.admission = Admission::Greedy;
     scenario.policy.preemption = Preemption::Recompute;
-    scenario.step_time =
-        StepTimeLaw::AffineContext { base_s: 0.005, per_token_s: 2e-5, per_context_token_s: 1e-8 };
+    scenario.step_time = StepTimeLaw::AffineContext { base_s: 0.005, per_token_s: 2e-5, per_context_token_s: 1e-8 };
     scenario
 }
 
@@ -64,7 +63,7 @@ fn solving(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| bencher.iter(|| fluid::solve(black_box(&scenario))));
     }
     let scenario = preset(presets::DEFAULT);
-    let hour = fluid::PathOptions::new(3600.0, 0.0);
+    let hour = fluid::PathOptions::default();
     group.bench_function("path of one hour", |bencher| bencher.iter(|| fluid::trajectory(black_box(&scenario), &hour)));
     group.finish();
 }

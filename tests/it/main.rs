@@ -6,6 +6,7 @@
 mod bad_input;
 mod contract;
 mod determinism;
+mod engine;
 mod exit_codes;
 mod formats;
 mod house;
