@@ -216,9 +216,9 @@ fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
     let mut wait = match binding.limit {
         Limit::SequenceCap => Wait { probability: residents.wait_probability, mean: residents.wait_mean },
-        Limit::KvMemory => {
-            load.memory.map_or_else(Wait::default, |capacity| slots::wait(load, line, capacity, boundary.low_per_s))
-        }
+        Limit::KvMemory => load.memory.map_or_else(Wait::default, |capacity| {
+            slots::wait(load, line, capacity, (boundary.low_per_s, binding.calm_per_s.max(boundary.low_per_s)))
+        }),
         _ => Wait::default(),
     };
     // Bursty or smooth arrivals: the wait scales with the sum of the two variabilities.
