@@ -183,6 +183,7 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
         let traffic = Traffic {
             rate: load.served_per_s,
             prompts: &load.moments.prompt_masses,
+            prompt_survival: &load.prompt_survival,
             prompt: load.prompt(),
             prompt_squared: load.moments.raw(2, 0),
             chunk: chunk - crowding(load, chunk, decodes, step(chunk)),
