@@ -18,6 +18,8 @@ pub(super) struct Traffic<'a> {
     pub rate: f64,
     /// P(s = k).
     pub prompts: &'a [f64],
+    /// P(s > k).
+    pub prompt_survival: &'a [f64],
     /// E\[s\].
     pub prompt: f64,
     /// E\[s²\].
@@ -287,59 +289,106 @@ fn deconvolved(y: &[f64], f: &[f64]) -> Vec<f64> {
 
 /// Follows the tagged prompt through its iterations; returns the mean backlog after the last of them, in tokens.
 fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64 {
-    let (c, cell) = (grid.levels, grid.cell);
+    let c = grid.levels;
     let last = convolved(&met.ahead, &grid.prompts);
-    let all = convolved(&met.total, &grid.prompts);
-    // An arrival in an idle system meets no decodes either.
-    let shorter = if met.step == 0.0 { traffic.decodes_s } else { 0.0 };
-    let full = grid.steps[c] - shorter;
+    let unfinished = unfinished_at_ends(traffic, grid, met, &last);
+    let left = first_iteration(traffic, grid, met, (&last, &unfinished), found)
+        + later_iterations(traffic, grid, met, (&last, &unfinished), found);
+    let full = grid.steps[c] - shorter(traffic, met);
+    let mut from = c;
+    while from < met.ahead.len() {
+        // What lies exactly at the end of an iteration stands for a cell around it.
+        found.before += full * (met.ahead[from..].iter().sum::<f64>() - 0.5 * met.ahead[from]);
+        from += c;
+    }
+    left
+}
+
+/// An arrival in an idle system meets no decodes either.
+fn shorter(traffic: &Traffic, met: &Met) -> f64 {
+    if met.step == 0.0 { traffic.decodes_s } else { 0.0 }
+}
+
+/// Of the prompts whose last token lies in the cell at the end of an iteration, the mass that is not finished by it: half of
+/// the cell; by the exact law of prompts for those that nobody is ahead of.
+fn unfinished_at_ends(traffic: &Traffic, grid: &Grid, met: &Met, last: &[f64]) -> Vec<f64> {
+    let first = met.ahead[0];
+    let mut shares = vec![0.0];
+    let mut end = grid.levels;
+    while end < last.len() {
+        let at_end = grid.prompts.get(end).copied().unwrap_or(0.0);
+        let beyond: f64 = grid.prompts.iter().skip(end + 1).sum();
+        let tokens = (end as f64 * grid.cell * (1.0 + 1e-12)) as usize;
+        let exact = traffic.prompt_survival.get(tokens).copied().unwrap_or(0.0);
+        let alone = (exact - beyond).clamp(0.0, at_end);
+        shares.push((first * alone + 0.5 * (last[end] - first * at_end)).max(0.0));
+        end += grid.levels;
+    }
+    shares
+}
+
+/// The first iteration works on everything there is, up to c.
+fn first_iteration(
+    traffic: &Traffic,
+    grid: &Grid,
+    met: &Met,
+    (last, unfinished): (&[f64], &[f64]),
+    found: &mut Backlog,
+) -> f64 {
+    let (c, cell) = (grid.levels, grid.cell);
+    let full = grid.steps[c] - shorter(traffic, met);
     let arrivals = traffic.rate * traffic.prompt;
-    // First iteration: finished there when the prompt's last token lies within c.
-    let within: f64 = last[..=c.min(last.len() - 1)].iter().sum();
-    let mut left = 0.0;
-    let mut certain = 0.0;
-    for (y, &mass) in all.iter().enumerate() {
-        let step = grid.steps[y.min(c)] - shorter;
+    let (mut left, mut certain) = (0.0, 0.0);
+    for (y, &mass) in convolved(&met.total, &grid.prompts).iter().enumerate() {
+        let step = grid.steps[y.min(c)] - shorter(traffic, met);
         found.own += mass * step;
         left += mass * y.saturating_sub(c) as f64 * cell;
-        if y <= c {
+        if y < c {
             certain += mass;
             left += mass * arrivals * step;
             found.owns.push(Own { step: met.step, time: step, mass });
         }
     }
-    found.owns.push(Own { step: met.step, time: full, mass: (within - certain).max(0.0) });
-    left += (within - certain).max(0.0) * arrivals * full;
-    let beyond: f64 = last.iter().skip(c + 1).sum();
+    let beyond = last.iter().skip(c + 1).sum::<f64>() + unfinished.get(1).copied().unwrap_or(0.0);
+    let crowded = (met.weight - beyond - certain).max(0.0);
+    found.owns.push(Own { step: met.step, time: full, mass: crowded });
     let mean_beyond: f64 = last.iter().enumerate().skip(c + 1).map(|(y, mass)| mass * (y - c) as f64 * cell).sum();
-    left -= mean_beyond + beyond * arrivals * 0.5 * met.step;
-    // Later iterations: all before the last are full.
-    let mut index = 2;
-    let mut from = c;
-    while from + 1 < last.len() {
-        let waited = 0.5 * met.step + f64::from(index.min(6) - 1) * full;
+    left + crowded * arrivals * full - mean_beyond - beyond * arrivals * 0.5 * met.step
+}
+
+/// All iterations between the first and the last are full.
+fn later_iterations(
+    traffic: &Traffic,
+    grid: &Grid,
+    met: &Met,
+    (last, unfinished): (&[f64], &[f64]),
+    found: &mut Backlog,
+) -> f64 {
+    let c = grid.levels;
+    let full = grid.steps[c] - shorter(traffic, met);
+    let arrivals = traffic.rate * traffic.prompt;
+    let mut left = 0.0;
+    for (index, &carried) in unfinished.iter().enumerate().skip(1) {
+        let from = index * c;
+        let waited = 0.5 * met.step + index.min(5) as f64 * full;
         let behind = compound_poisson(&grid.prompts, traffic.rate * waited, c + 1);
-        for (y, &mass) in last.iter().enumerate().skip(from + 1) {
-            let rest = y - from;
-            if rest > c {
-                found.own += mass * full;
-                continue;
-            }
+        found.own += full * last.iter().skip(from + c + 1).sum::<f64>();
+        let at_end = unfinished.get(index + 1).copied().unwrap_or(0.0);
+        found.own += full * at_end;
+        for (rest, &mass) in last[from..].iter().take(c + 1).enumerate() {
+            let mass = if rest == 0 {
+                carried
+            } else if rest == c {
+                mass - at_end
+            } else {
+                mass
+            };
             let (step, over) = shared(grid, rest, &behind, arrivals * waited);
-            let step = step - shorter;
+            let step = step - shorter(traffic, met);
             found.own += mass * step;
-            found.owns.push(Own { step: met.step, time: full * f64::from(index - 1) + step, mass });
+            found.owns.push(Own { step: met.step, time: full * index as f64 + step, mass });
             left += mass * (over + arrivals * step);
         }
-        from += c;
-        index += 1;
-    }
-    let mut tail = met.weight - met.ahead.iter().take(c).sum::<f64>();
-    let mut reached = c;
-    while tail > 1e-12 && reached < met.ahead.len() {
-        found.before += tail * full;
-        tail -= met.ahead.iter().skip(reached).take(c).sum::<f64>();
-        reached += c;
     }
     left
 }

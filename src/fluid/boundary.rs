@@ -35,6 +35,8 @@ pub(super) struct Regime {
     pub batch_tokens: f64,
     /// Preemptions per request.
     pub preemptions: f64,
+    /// λ if preemptions cost nothing.
+    pub calm_per_s: f64,
     /// Whether the flow and the step time are exact.
     pub method: Method,
 }
@@ -105,15 +107,17 @@ fn sequence_cap(load: &Load, cap: f64) -> Regime {
         chunks = load.chunks_at(flow);
     }
     let context = flow * (load.moments.held_mean() + chunks.held);
+    let step_s = step_at_cap(load, cap, flow, context);
     Regime {
         limit: Limit::SequenceCap,
         flow,
-        step_s: step_at_cap(load, cap, flow, context),
+        step_s,
         running: cap,
         swapped: 0.0,
         kv_tokens: context,
         batch_tokens: flow * load.work(),
         preemptions: 0.0,
+        calm_per_s: flow / step_s,
         method: if chunks.steps == 1.0 { Method::Exact } else { Method::Approximation },
     }
 }
@@ -123,15 +127,17 @@ fn token_budget(load: &Load) -> Regime {
     let flow = load.budget / load.work();
     let chunks = load.chunks_at(flow);
     let context = flow * (load.moments.held_mean() + chunks.held);
+    let step_s = load.step_s(load.budget, context);
     Regime {
         limit: Limit::TokenBudget,
         flow,
-        step_s: load.step_s(load.budget, context),
+        step_s,
         running: flow * (load.output() - 1.0 + chunks.steps),
         swapped: 0.0,
         kv_tokens: context,
         batch_tokens: load.budget,
         preemptions: 0.0,
+        calm_per_s: flow / step_s,
         method: Method::Approximation,
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn single_regime(service: &Service) -> Regime {
         kv_tokens: service.kv_tokens,
         batch_tokens: service.tokens / service.steps,
         preemptions: 0.0,
+        calm_per_s: 1.0 / service.mean_s,
         method: Method::Exact,
     }
 }

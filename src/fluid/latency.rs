@@ -183,6 +183,7 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
         let traffic = Traffic {
             rate: load.served_per_s,
             prompts: &load.moments.prompt_masses,
+            prompt_survival: &load.prompt_survival,
             prompt: load.prompt(),
             prompt_squared: load.moments.raw(2, 0),
             chunk: chunk - crowding(load, chunk, decodes, step(chunk)),
@@ -216,9 +217,9 @@ fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
     let mut wait = match binding.limit {
         Limit::SequenceCap => Wait { probability: residents.wait_probability, mean: residents.wait_mean },
-        Limit::KvMemory => {
-            load.memory.map_or_else(Wait::default, |capacity| slots::wait(load, line, capacity, boundary.low_per_s))
-        }
+        Limit::KvMemory => load.memory.map_or_else(Wait::default, |capacity| {
+            slots::wait(load, line, capacity, (boundary.low_per_s, binding.calm_per_s.max(boundary.low_per_s)))
+        }),
         _ => Wait::default(),
     };
     // Bursty or smooth arrivals: the wait scales with the sum of the two variabilities.

@@ -203,6 +203,7 @@ pub(super) fn few_valued_regime(load: &Load, capacity: f64) -> Option<Regime> {
         kv_tokens: sum.kv_tokens / count,
         batch_tokens: sum.batch_tokens / count,
         preemptions: sum.evicted / sum.completed,
+        calm_per_s: sum.completed / sum.step_s,
         method: Method::Fluid,
     })
 }

@@ -66,15 +66,17 @@ fn reserve(load: &Load, capacity: f64) -> Regime {
         chunks = load.chunks_at(flow);
     }
     let context = flow * (moments.held_mean() + chunks.held);
+    let step_s = load.step_s(flow * load.work(), context);
     Regime {
         limit: Limit::KvMemory,
         flow,
-        step_s: load.step_s(flow * load.work(), context),
+        step_s,
         running: flow * (load.output() - 1.0 + chunks.steps),
         swapped: 0.0,
         kv_tokens: context,
         batch_tokens: flow * load.work(),
         preemptions: 0.0,
+        calm_per_s: flow / step_s,
         method: Method::Approximation,
     }
 }
@@ -87,11 +89,25 @@ pub(super) fn unused_reserve(load: &Load) -> f64 {
     second / (2.0 * peak)
 }
 
-/// U under greedy admission: the blocked head needs s + 1 tokens, size-biased, and the slack is uniform on it.
+/// U under greedy admission: the blocked head needs s + 1 tokens in whole blocks, size-biased, and the slack is uniform on
+/// it.
 pub(super) fn unused_greedy(load: &Load) -> f64 {
-    let shift = 1.0 + load.block_waste();
-    let first = load.prompt() + shift;
-    (load.moments.raw(2, 0) + 2.0 * shift * load.prompt() + shift * shift) / (2.0 * first)
+    let (first, second) = entry_moments(load);
+    second / (2.0 * first) - load.block_waste()
+}
+
+/// E\[n\] and E\[n²\] of what a new request holds after its prompt, n = s + 1 in whole blocks.
+fn entry_moments(load: &Load) -> (f64, f64) {
+    let block = load.scenario.instance.block_tokens as f64;
+    if block == 1.0 {
+        let prompt = load.prompt();
+        return (prompt + 1.0, load.moments.raw(2, 0) + 2.0 * prompt + 1.0);
+    }
+    let masses = load.moments.prompt_masses.iter().enumerate();
+    masses.fold((0.0, 0.0), |(first, second), (prompt, mass)| {
+        let needs = ((prompt as f64 + 1.0) / block).ceil() * block;
+        (first + mass * needs, second + mass * needs * needs)
+    })
 }
 
 fn is_single(second: f64, first: f64) -> bool {
@@ -125,6 +141,7 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
         kv_tokens: context,
         batch_tokens: tokens + again,
         preemptions: pressure.map_or(0.0, |p| p.per_request),
+        calm_per_s: flow / load.step_s(tokens, context),
         method: Method::Approximation,
     }
 }
@@ -132,12 +149,14 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
 /// Tokens prefilled again per iteration (recompute) and seconds of transfer per iteration (swap).
 fn extra_work(load: &Load, flow: f64, pressure: &Pressure) -> (f64, f64) {
     let policy = &load.scenario.policy;
+    // A victim's blocks are full but for its last.
+    let held = pressure.victim_tokens - (entry_moments(load).0 - load.prompt() - 1.0);
     match policy.preemption {
         Preemption::None => (0.0, 0.0),
-        Preemption::Recompute => (flow * pressure.per_request * (pressure.victim_tokens - 2.0).max(0.0), 0.0),
+        Preemption::Recompute => (flow * pressure.per_request * (held - 2.0).max(0.0), 0.0),
         Preemption::Swap => {
             let seconds = policy.swap_s_per_token.unwrap_or(0.0);
-            (0.0, 2.0 * seconds * flow * pressure.per_request * (pressure.victim_tokens - 1.0))
+            (0.0, 2.0 * seconds * flow * pressure.per_request * (held - 1.0))
         }
     }
 }
@@ -162,7 +181,7 @@ pub(super) fn pressure(load: &Load, flow: f64, cells: f64) -> Option<Pressure> {
 
 /// The fixed point between evicted mass and the slower growth that it causes: a truncated normal law.
 fn settle(load: &Load, flow: f64, evicted_per_step: f64, drawdown: f64) -> Pressure {
-    let start = load.prompt() + 1.0;
+    let start = entry_moments(load).0;
     let mut pressure = Pressure {
         evicted_per_step,
         drawdown,

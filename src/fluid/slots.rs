@@ -23,8 +23,9 @@ pub(super) struct Line {
     pub per_context_s: f64,
 }
 
-/// Solves the chain at rate λ below the memory's boundary λ*.
-pub(super) fn wait(load: &Load, line: Line, capacity: f64, boundary: f64) -> Wait {
+/// Solves the chain at rate λ below the memory's boundary λ*. `calm` is the boundary without the cost of preemptions: they
+/// begin only once the memory is full, so that it rules how often that happens, and λ* how long it lasts.
+pub(super) fn wait(load: &Load, line: Line, capacity: f64, (boundary, calm): (f64, f64)) -> Wait {
     let moments = &load.moments;
     let reserve = load.scenario.policy.admission == Admission::Reserve;
     let waste = load.block_waste();
@@ -37,7 +38,7 @@ pub(super) fn wait(load: &Load, line: Line, capacity: f64, boundary: f64) -> Wai
     let factor = variability(load, line, in_use, reserve);
     let slots = in_use / unit;
     let whole = slots.floor().max(1.0);
-    let at = |k: f64| full_probability(load, line, unit, held, boundary, k).max(1e-300).ln();
+    let at = |k: f64| full_probability(load, line, unit, held, calm, k).max(1e-300).ln();
     let probability = (at(whole) + (slots - whole) * (at(whole + 1.0) - at(whole))).exp().min(1.0);
     Wait { probability, mean: factor / (boundary - load.served_per_s) }
 }
@@ -103,7 +104,7 @@ mod tests {
             let mut load = Load::of(&question);
             load.served_per_s = rate;
             assert_relative_eq!(unused_greedy(&load), 99.509_901, max_relative = 1e-6);
-            let found = wait(&load, line, 8000.0, 18.378_685);
+            let found = wait(&load, line, 8000.0, (18.378_685, 18.378_685));
             assert_relative_eq!(found.probability, probability, max_relative = 1e-5);
             assert_relative_eq!(found.probability * found.mean, mean, max_relative = 2e-5);
         }

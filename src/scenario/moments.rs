@@ -302,7 +302,7 @@ mod tests {
     fn workload(prompt: LengthLaw, output: LengthLaw) -> Workload {
         Workload {
             rate_per_s: Some(1.0),
-            arrivals: Default::default(),
+            arrivals: super::super::ArrivalLaw::default(),
             class: vec![Class { name: "a".into(), share: 1.0, prompt, output }],
             trace: None,
         }
