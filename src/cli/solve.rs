@@ -9,7 +9,7 @@ use crate::report;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(group = clap::ArgGroup::new("path").multiple(true), after_help = "\
 Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
@@ -22,11 +22,11 @@ pub struct Args {
     output: OutputArgs,
 
     /// Write the fluid path to this CSV file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "path")]
     trajectory: Option<PathBuf>,
 
     /// Plot the fluid path as SVG
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "path")]
     plot: Option<PathBuf>,
 
     /// Requests waiting at time 0 of the path
@@ -34,7 +34,7 @@ pub struct Args {
     backlog: u64,
 
     /// Seconds of the path
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
 }
 
