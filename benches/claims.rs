@@ -32,7 +32,7 @@ fn of_lengths(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
     scenario
 }
 
-/// Prompts and outputs of 512 tokens at 10 per second in the memory of one large GPU: 36 residents, a quarter of λ*.
+/// Prompts and outputs of 512 tokens at 10 per second in the memory of one large GPU: 34 residents, a third of λ*.
 fn serving() -> Scenario {
     let tokens = || LengthLaw::Constant { tokens: 512 };
     let mut scenario = of_lengths(tokens(), tokens(), 10.0);
@@ -42,8 +42,7 @@ fn serving() -> Scenario {
     scenario.instance.block_tokens = 16;
     scenario.policy.admission = Admission::Greedy;
     scenario.policy.preemption = Preemption::Recompute;
-    scenario.step_time =
-        StepTimeLaw::AffineContext { base_s: 0.005, per_token_s: 2e-5, per_context_token_s: 1e-8 };
+    scenario.step_time = StepTimeLaw::AffineContext { base_s: 0.005, per_token_s: 2e-5, per_context_token_s: 1e-8 };
     scenario
 }
 
