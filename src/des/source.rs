@@ -42,6 +42,7 @@ pub struct Source {
     kind: Kind,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
     Pairs { law: ArrivalLaw, gap_s: f64, clock: Time, times: Stream, pairs: Pairs, saturated: bool },

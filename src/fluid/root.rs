@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn brackets_hold_their_root() {
-        let cases: [(fn(f64) -> f64, f64); 4] = [
+        type Case = (fn(f64) -> f64, f64);
+        let cases: [Case; 4] = [
             (|x| x * x - 2.0, std::f64::consts::SQRT_2),
             (|x| (x - 0.3).powi(3), 0.3),
             (|x| if x < 5.25 { -1.0 } else { 1.0 }, 5.25),
