@@ -14,7 +14,9 @@ impl Law {
     fn duration(self, tokens: i64, context: i64) -> i128 {
         match self {
             Self::Affine { base, token } => base + token * i128::from(tokens),
-            Self::Hinge { base, token, free } => base + token * i128::from(if tokens > free { tokens - free } else { 0 }),
+            Self::Hinge { base, token, free } => {
+                base + token * i128::from(if tokens > free { tokens - free } else { 0 })
+            }
             Self::Staircase { base, stair, width } => {
                 let mut started = 0;
                 while started * width < tokens {
