@@ -32,7 +32,7 @@ fn of_lengths(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
     scenario
 }
 
-/// Prompts and outputs of 512 tokens at 10 per second in the memory of one large GPU: 36 residents, a quarter of λ*.
+/// Prompts and outputs of 512 tokens at 10 per second in the memory of one large GPU: 34 residents, a third of λ*.
 fn serving() -> Scenario {
     let tokens = || LengthLaw::Constant { tokens: 512 };
     let mut scenario = of_lengths(tokens(), tokens(), 10.0);

@@ -146,3 +146,26 @@ impl Sequences {
             .map(|slot| self.get(slot))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memory is what the fullest moment needed, however many requests come and go.
+    #[test]
+    fn the_slab_is_as_long_as_the_peak_number_in_system() {
+        let mut sequences = Sequences::default();
+        let mut present = Vec::new();
+        let mut peak = 0;
+        for id in 0..10_000_u64 {
+            present.push(sequences.insert(Sequence::new(id, Time::ZERO, 0, 1, 1, UNMEASURED)));
+            peak = peak.max(present.len());
+            // Leaves at most 1 to 40 present.
+            while present.len() as u64 > 1 + (id * 7) % 40 {
+                sequences.remove(present.remove(0));
+            }
+        }
+        assert_eq!(sequences.slots.len(), peak);
+        assert_eq!(sequences.slots.len(), present.len() + sequences.free.len());
+    }
+}

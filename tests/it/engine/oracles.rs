@@ -101,24 +101,13 @@ fn small_budget_locks_in_at_the_vertex() {
     assert!(outstanding(&steps).into_iter().all(|work| work <= 165_120));
 }
 
-/// Oracle S2: the large budget makes 490-token batches of four stairs, and the work piles up.
+/// Oracle S2: whole prompts beside the decodes make batches of four stairs, and the work piles up without end.
 #[test]
 fn large_budget_diverges_where_the_small_one_does_not() {
-    let work = outstanding(&staircase(1024, 1400.0));
-    assert!(work.last() > Some(&165_120), "{:?}", work.last());
-    for k in 0..10 {
-        println!("{}", work[work.len() * (k + 1) / 10 - 1]);
-    }
-    for w in outstanding(&staircase(128, 140.0)).chunks(300) {
-        println!("small {}", w[0]);
-    }
-    let short = outstanding(&staircase(1024, 140.0));
-    for k in 0..10 {
-        println!("short {}", short[short.len() * (k + 1) / 10 - 1]);
-    }
-    panic!();
-    let thirds: Vec<i64> = (1..=3).map(|third| work[work.len() * third / 3 - 1]).collect();
-    assert!(thirds[0] < thirds[1] && thirds[1] < thirds[2], "{thirds:?}");
+    let steps = staircase(1024, 1400.0);
+    let work = outstanding(&steps);
+    let tenths: Vec<i64> = (1..=10).map(|tenth| work[work.len() * tenth / 10 - 1]).collect();
+    assert!(tenths.windows(2).all(|pair| pair[1] - pair[0] > 60_000), "{tenths:?}");
 }
 
 /// Oracle S9: run to completion with random coefficients is M/G/1; Pollaczek–Khinchine.
