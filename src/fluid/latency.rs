@@ -69,6 +69,8 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let context = load.moments.held_mean() - load.prompt() - 1.0;
     let per_step = (decode_time - swapped_time.1) / (output - 1.0).max(1e-12);
     let gaps = gaps(load, &parts);
+    let first = ttft_percentiles(&parts);
+    let whole = if output > 1.0 { e2e_percentiles(load, &parts, ttft, tbt) } else { first };
     Some(State {
         step: parts.step,
         batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, swapped_time.0),
@@ -77,9 +79,9 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
         swapped: rate * swapped_time.1,
         kv_tokens: rate * (per_step * context + held_in_prefill(load, &parts, in_prefill)),
         preemptions: swapped_time.0,
-        ttft: (ttft, ttft_percentiles(&parts)),
+        ttft: (ttft, first),
         tbt: (tbt, gaps),
-        e2e: (e2e, e2e_percentiles(load, &parts, ttft, tbt)),
+        e2e: (e2e, whole),
     })
 }
 
