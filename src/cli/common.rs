@@ -1,6 +1,6 @@
 //! What several subcommands take: the scenario and the form of the output.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -124,6 +124,31 @@ impl LengthArgs {
         }
         Ok(crate::study::plan::Wishes { duration_s: self.duration, warmup_s: self.warmup })
     }
+}
+
+/// Checks, before any work is done, that every file asked for can be made and that no two are the same.
+///
+/// # Errors
+/// Names the option, the file and the folder.
+pub fn check_files(wanted: &[(&str, Option<&Path>)]) -> anyhow::Result<()> {
+    let mut seen: Vec<&Path> = Vec::new();
+    for (option, path) in wanted.iter().filter_map(|(option, path)| Some((option, (*path)?))) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let shown = path.display();
+        if path.file_name().is_none() || path.is_dir() {
+            return Err(usage_error(option, format!("`{shown}` is a folder"), "give the name of a file in it"));
+        }
+        if !folder.is_dir() {
+            let problem = format!("`{shown}` cannot be written: there is no folder `{}`", folder.display());
+            return Err(usage_error(option, problem, "make the folder, or choose another"));
+        }
+        let whole = path.is_file() || !path.exists();
+        if whole && seen.contains(&path) {
+            return Err(usage_error(option, format!("`{shown}` is asked for twice"), "give each file its own name"));
+        }
+        seen.push(path);
+    }
+    Ok(())
 }
 
 /// Checks a number of trials.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_trials};
+use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures};
 use crate::fluid::{self, PathOptions};
@@ -28,11 +28,11 @@ pub struct Args {
     length: LengthArgs,
 
     /// Independent trials of the engine, run in parallel
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true)]
     des_trials: u64,
 
     /// Requests waiting at time 0
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
     /// Plot the fluid path over the trials as SVG
@@ -42,6 +42,7 @@ pub struct Args {
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
+    check_files(&[("--out", args.output.out.as_deref()), ("--plot", args.plot.as_deref())])?;
     let scenario = args.scenario.open()?;
     let options =
         CompareOptions { seed, trials: args.des_trials, backlog: args.backlog, wishes: args.length.wishes()? };

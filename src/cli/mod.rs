@@ -37,7 +37,7 @@ pub struct Cli {
     command: Command,
 
     /// Seed of all random streams: the same seed gives the same bytes, for any number of threads. Theory draws nothing
-    #[arg(long, global = true, default_value_t = 1)]
+    #[arg(long, global = true, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::common::{OutputArgs, check_trials};
+use super::common::{OutputArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::report::{self, Cell, Column, Table};
@@ -39,7 +39,7 @@ struct Mm1Args {
     mu: f64,
 
     /// Independent trials of the engine
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true)]
     des_trials: u64,
 
     #[command(flatten)]
@@ -49,6 +49,7 @@ struct Mm1Args {
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let Model::Mm1(args) = &args.model;
     check_trials("--des-trials", args.des_trials, 2)?;
+    check_files(&[("--out", args.output.out.as_deref())])?;
     if !(args.mu.is_finite() && args.mu > 0.0) {
         return Err(usage_error("--mu", format!("is `{}`", args.mu), "give a rate above 0"));
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_trials};
+use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::answer::Verdict;
@@ -28,11 +28,11 @@ pub struct Args {
     length: LengthArgs,
 
     /// Independent trials; 1 is one long run, cut into batches for the intervals
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     trials: u64,
 
     /// Requests waiting at time 0
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
     /// Take many iterations at once while the batch stays the same; the results are the same, bit for bit
@@ -56,6 +56,11 @@ enum Switch {
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--trials", args.trials, 1)?;
+    check_files(&[
+        ("--out", args.output.out.as_deref()),
+        ("--requests", args.requests.as_deref()),
+        ("--steps", args.steps.as_deref()),
+    ])?;
     let wants_files = args.requests.is_some() || args.steps.is_some();
     if wants_files && args.trials > 1 {
         return Err(usage_error("--requests/--steps", "record one run", "leave --trials at 1"));

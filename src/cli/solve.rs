@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::common::{OutputArgs, ScenarioArgs};
+use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Path, PathOptions};
 use crate::report;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(group = clap::ArgGroup::new("path").multiple(true), after_help = "\
 Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
@@ -22,23 +22,28 @@ pub struct Args {
     output: OutputArgs,
 
     /// Write the fluid path to this CSV file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "path")]
     trajectory: Option<PathBuf>,
 
     /// Plot the fluid path as SVG
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "path")]
     plot: Option<PathBuf>,
 
     /// Requests waiting at time 0 of the path
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
     /// Seconds of the path
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    check_files(&[
+        ("--out", args.output.out.as_deref()),
+        ("--trajectory", args.trajectory.as_deref()),
+        ("--plot", args.plot.as_deref()),
+    ])?;
     let scenario = args.scenario.open()?;
     if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
         return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));

@@ -42,11 +42,12 @@ pub struct Source {
     kind: Kind,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
     Pairs { law: ArrivalLaw, gap_s: f64, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
     Replay { trace: Arc<Trace>, next: usize, origin: Time, scale: f64 },
-    Blocks(Box<Blocks>),
+    Blocks(Blocks),
 }
 
 struct ClassStream {
@@ -128,7 +129,7 @@ impl Kind {
                 saturated,
             },
             (TraceMode::Replay, Feed::Bootstrap) => {
-                Self::Blocks(Box::new(Blocks::new(trace, origin, scale, named("blocks of the trace"))))
+                Self::Blocks(Blocks::new(trace, origin, scale, named("blocks of the trace")))
             }
             (TraceMode::Replay, _) => Self::Replay { trace, next: 0, origin, scale },
         }

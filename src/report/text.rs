@@ -52,7 +52,7 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\r', '\t'], " ")
 }
 
-/// Natural widths; when together too wide, the widest column of words gives way, down to 20.
+/// Natural widths; when together too wide, the widest column of words gives way, down to 20 and to its longest word.
 fn column_widths(table: &Table, headings: &[String], shown: &[Vec<String>]) -> Vec<usize> {
     let mut widths: Vec<usize> = headings.iter().map(|heading| display_width(heading)).collect();
     for row in shown {
@@ -68,7 +68,9 @@ fn column_widths(table: &Table, headings: &[String], shown: &[Vec<String>]) -> V
     let widest = (0..widths.len()).filter(|&column| words(column)).max_by_key(|&column| widths[column]);
     if let Some(column) = widest.filter(|_| total > WIDTH) {
         let spare = WIDTH.saturating_sub(total - widths[column]);
-        widths[column] = spare.clamp(20.min(widths[column]), widths[column]);
+        let cells = shown.iter().map(|row| &row[column]).chain([&headings[column]]);
+        let longest = cells.flat_map(|cell| cell.split_whitespace()).map(display_width).max().unwrap_or(0);
+        widths[column] = spare.clamp(longest.max(20).min(widths[column]), widths[column]);
     }
     widths
 }
@@ -149,6 +151,17 @@ mod tests {
         assert!(text.lines().all(|line| display_width(line) <= WIDTH), "{text}");
         assert_eq!(text.matches("word").count(), 40);
         assert_eq!(text.matches("note").count(), 30);
+    }
+
+    #[test]
+    fn a_word_longer_than_its_share_keeps_the_columns_straight() {
+        let wide = "number ".repeat(12);
+        let mut table = Table::new("", vec![Column::text("quantity"), Column::number(&wide, ""), Column::text("unit")]);
+        table.row(vec![Cell::text("preemptions_per_request"), Cell::number(1.0), Cell::text("END")]);
+        table.row(vec![Cell::text("two words, which wrap"), Cell::number(1.0), Cell::text("END")]);
+        let text = table_text(&table);
+        let columns: Vec<_> = text.lines().filter_map(|line| line.find("END")).collect();
+        assert!(columns.len() == 2 && columns[0] == columns[1], "{text}");
     }
 
     #[test]

@@ -32,7 +32,10 @@ pub fn open(
     if let (Some((file, mode)), Ok(table)) = (trace, &mut table) {
         replace_traffic(table, file, mode);
     }
-    table.and_then(|table| build(table, overrides, None)).map_err(|error| at_origin(error, &origin))
+    table.and_then(|table| build(table, overrides, None)).map_err(|error| {
+        let of_trace = trace.is_some() && error.key == "workload.trace.file";
+        at_origin(error, if of_trace { "--trace" } else { &origin })
+    })
 }
 
 /// The scenario of a TOML text with overrides; `origin` is what messages call the text. A trace that it names is read.

@@ -212,17 +212,22 @@ impl Sums {
     }
 }
 
-/// The law's table; for a long lognormal law the survival function is computed at 64 lengths per octave and interpolated by
-/// cubics that share its value and slope there, which keeps masses to 2e-5 and moments to 3e-8.
+/// The law's table; for a long and wide lognormal law the survival function is computed at 64 lengths per octave and
+/// interpolated by cubics that share its value and slope there, which keeps masses to 2e-5 and moments to 3e-8. A narrow law
+/// bends too much between two nodes, and its table is short.
 fn masses(law: &LengthLaw) -> Vec<f64> {
     match *law {
-        LengthLaw::Lognormal { mean, cv, max } if max > 2 * FIRST_NODE => long_lognormal(law, mean, cv, max as usize),
+        LengthLaw::Lognormal { mean, cv, max } if max > 2 * FIRST_NODE && cv >= NARROW_CV => {
+            long_lognormal(law, mean, cv, max as usize)
+        }
         _ => law.table(),
     }
 }
 
 /// Length from which a long lognormal table is interpolated.
 const FIRST_NODE: u64 = 512;
+/// Coefficient of variation below which it is not.
+const NARROW_CV: f64 = 0.3;
 
 fn long_lognormal(law: &LengthLaw, mean: f64, cv: f64, max: usize) -> Vec<f64> {
     let variance = (cv * cv).ln_1p();

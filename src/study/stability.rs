@@ -78,8 +78,10 @@ pub enum Drift {
     Grows,
     /// It shrinks by more than a quarter of ε λ*.
     Drains,
-    /// Neither, or the interval is too wide to say.
+    /// Its growth or decline is surely below half of ε λ*.
     Stays,
+    /// The interval is too wide to say: more trials would help.
+    Unclear,
 }
 
 impl Drift {
@@ -89,6 +91,7 @@ impl Drift {
             Self::Grows => "grows",
             Self::Drains => "drains",
             Self::Stays => "stays",
+            Self::Unclear => "unclear",
         }
     }
 }
@@ -106,6 +109,13 @@ pub struct DriftTest {
     pub expected: Drift,
     /// What happened.
     pub observed: Drift,
+}
+
+impl DriftTest {
+    /// Whether the engine does something else than λ* says; an unclear test contradicts nothing.
+    pub fn contradicts(&self) -> bool {
+        self.observed != self.expected && self.observed != Drift::Unclear
+    }
 }
 
 /// How to test for drift.
@@ -187,7 +197,8 @@ fn classify(growth: Option<Figure>, epsilon: f64) -> Drift {
     match growth.and_then(|figure| figure.interval) {
         Some((low, _)) if low > epsilon / 4.0 => Drift::Grows,
         Some((_, high)) if high < -epsilon / 4.0 => Drift::Drains,
-        _ => Drift::Stays,
+        Some((low, high)) if low > -epsilon / 2.0 && high < epsilon / 2.0 => Drift::Stays,
+        _ => Drift::Unclear,
     }
 }
 

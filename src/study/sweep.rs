@@ -46,7 +46,7 @@ impl Axis {
         let parts: Vec<&str> = range.split(':').collect();
         let values = match parts[..] {
             [from, to, step] => grid(number(from)?, number(to)?, number(step)?)
-                .ok_or_else(|| wrong(format!("`{range}` holds no values")))?,
+                .ok_or_else(|| wrong(format!("`{range}` holds no values, or more than {MAX_POINTS}")))?,
             [list] => list.split(',').map(number).collect::<Result<_, _>>()?,
             _ => return Err(wrong(format!("`{range}` is not FROM:TO:STEP"))),
         };
@@ -107,54 +107,64 @@ pub fn points(axes: &[Axis]) -> Result<Vec<Vec<f64>>, ScenarioError> {
     Ok(points)
 }
 
-/// The scenario at one point.
+/// One point of a sweep that is still to be answered.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// The value of each axis.
+    pub values: Vec<f64>,
+    /// The scenario with these values.
+    pub scenario: Scenario,
+}
+
+/// Every point of a sweep with its scenario, so that all are known to be valid before the first is answered.
 ///
 /// # Errors
-/// An unknown key, or a value that the scenario refuses.
-pub fn scenario_at(scenario: &Scenario, axes: &[Axis], point: &[f64]) -> Result<Scenario, ScenarioError> {
-    axes.iter().zip(point).try_fold(scenario.clone(), |scenario, (axis, &value)| scenario.with(&axis.key, value))
+/// Too many points, an unknown key, or a value that the scenario refuses.
+pub fn scenarios(scenario: &Scenario, axes: &[Axis]) -> Result<Vec<Point>, ScenarioError> {
+    let at = |values: Vec<f64>| Ok(Point { scenario: scenario_at(scenario, axes, &values)?, values });
+    points(axes)?.into_par_iter().map(at).collect()
+}
+
+fn scenario_at(scenario: &Scenario, axes: &[Axis], values: &[f64]) -> Result<Scenario, ScenarioError> {
+    axes.iter().zip(values).try_fold(scenario.clone(), |scenario, (axis, &value)| {
+        scenario.with(&axis.key, value).map_err(|error| {
+            if error.origin.is_empty() { error.in_file(&format!("--sweep {}={value}", axis.key)) } else { error }
+        })
+    })
 }
 
 /// λ* at every point, in parallel; with `saturated` also from the engine. Points that `checkpoint` already holds are not
-/// computed again. Every point is checked before the first is computed.
+/// computed again.
 ///
 /// # Errors
-/// A point that the scenario refuses, or a checkpoint that cannot be written.
+/// A checkpoint that cannot be written.
 pub fn run(
-    scenario: &Scenario,
-    axes: &[Axis],
+    points: &[Point],
     saturated: Option<&SaturatedOptions>,
     checkpoint: &Mutex<Checkpoint>,
     progress: Progress<'_>,
 ) -> Result<Vec<SweepRow>, ScenarioError> {
-    let points = points(axes)?;
-    let scenarios: Vec<Scenario> =
-        points.par_iter().map(|point| scenario_at(scenario, axes, point)).collect::<Result<_, _>>()?;
-    let jobs: Vec<(&Vec<f64>, &Scenario)> = points.iter().zip(&scenarios).collect();
-    jobs.into_par_iter()
-        .map(|(point, scenario)| {
-            let known = checkpoint.lock().ok().and_then(|store| store.find(point));
-            let row = match known {
-                Some(row) => row,
-                None => {
-                    let row = row_at(scenario, point, saturated);
-                    if let Ok(mut store) = checkpoint.lock() {
-                        store.add(&row)?;
-                    }
-                    row
-                }
-            };
+    points
+        .par_iter()
+        .map(|point| {
+            let known = checkpoint.lock().ok().and_then(|store| store.find(&point.values));
+            let row = known.clone().unwrap_or_else(|| row_at(point, saturated));
+            if known.is_none()
+                && let Ok(mut store) = checkpoint.lock()
+            {
+                store.add(&row)?;
+            }
             progress();
             Ok(row)
         })
         .collect()
 }
 
-fn row_at(scenario: &Scenario, point: &[f64], saturated: Option<&SaturatedOptions>) -> SweepRow {
-    let solution = fluid::solve(scenario);
-    let simulated = saturated.map(|options| stability::saturated(scenario, &solution, options, &silent));
+fn row_at(point: &Point, saturated: Option<&SaturatedOptions>) -> SweepRow {
+    let solution = fluid::solve(&point.scenario);
+    let simulated = saturated.map(|options| stability::saturated(&point.scenario, &solution, options, &silent));
     SweepRow {
-        values: point.to_vec(),
+        values: point.values.clone(),
         lambda_per_s: solution.lambda_per_s,
         boundary: solution.boundary,
         verdict: solution.verdict,

@@ -1,0 +1,122 @@
+//! The claims about speed, one group each; README.md beside this file has the goals, the figures and where the time goes.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use fluidsim::des::{Options, simulate};
+use fluidsim::fluid;
+use fluidsim::scenario::{Admission, LengthLaw, Preemption, Scenario, StepTimeLaw, Time, load, presets};
+use fluidsim::stats::stream::stream;
+use fluidsim::study::compare::{CompareOptions, compare};
+use fluidsim::study::plan::Wishes;
+use rand_distr::{Distribution, Exp1};
+
+fn preset(name: &str) -> Scenario {
+    let preset = presets::get(name).expect("a preset of that name");
+    load::load(preset.name, preset.text, &[]).expect("a valid preset")
+}
+
+/// One run that feeds about `requests` requests.
+fn options(scenario: &Scenario, requests: f64) -> Options {
+    Options::until(Time::ZERO, Time::from_seconds(requests / scenario.workload.rate()))
+}
+
+/// `scenario` with other lengths, a rate, and an affine law that a GPU could have.
+fn of_lengths(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
+    let mut scenario = preset(presets::DEFAULT);
+    scenario.workload.rate_per_s = Some(rate);
+    scenario.workload.class.truncate(1);
+    scenario.workload.class[0].prompt = prompt;
+    scenario.workload.class[0].output = output;
+    scenario
+}
+
+/// Prompts and outputs of 512 tokens at 10 per second in the memory of one large GPU: 36 residents, a quarter of λ*.
+fn serving() -> Scenario {
+    let tokens = || LengthLaw::Constant { tokens: 512 };
+    let mut scenario = of_lengths(tokens(), tokens(), 10.0);
+    scenario.instance.max_sequences = 256;
+    scenario.instance.max_batch_tokens = Some(2048);
+    scenario.instance.kv_tokens = Some(65_833 * 16);
+    scenario.instance.block_tokens = 16;
+    scenario.policy.admission = Admission::Greedy;
+    scenario.policy.preemption = Preemption::Recompute;
+    scenario.step_time = StepTimeLaw::AffineContext { base_s: 0.005, per_token_s: 2e-5, per_context_token_s: 1e-8 };
+    scenario
+}
+
+/// Outputs of `mean` tokens at a rate that keeps the same 27 residents.
+fn outputs_of(mean: f64) -> Scenario {
+    let output = LengthLaw::Geometric { mean };
+    let mut scenario = of_lengths(LengthLaw::Constant { tokens: 1 }, output, 1000.0 / mean);
+    scenario.instance.max_sequences = 256;
+    scenario.instance.kv_tokens = None;
+    scenario.step_time = StepTimeLaw::Affine { base_s: 0.02, per_token_s: 2.5e-4 };
+    scenario
+}
+
+fn solving(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("solve");
+    for name in [presets::DEFAULT, "memory-greedy"] {
+        let scenario = preset(name);
+        group.bench_function(name, |bencher| bencher.iter(|| fluid::solve(black_box(&scenario))));
+    }
+    let scenario = preset(presets::DEFAULT);
+    let hour = fluid::PathOptions::default();
+    group.bench_function("path of one hour", |bencher| bencher.iter(|| fluid::trajectory(black_box(&scenario), &hour)));
+    group.finish();
+}
+
+fn simulating(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("simulate");
+    group.throughput(Throughput::Elements(10_000));
+    for (name, scenario) in [
+        ("512 and 512 tokens", serving()),
+        ("outputs of 100", outputs_of(100.0)),
+        ("outputs of 10000", outputs_of(10_000.0)),
+        (presets::DEFAULT, preset(presets::DEFAULT)),
+        ("memory-greedy", preset("memory-greedy")),
+    ] {
+        let options = options(&scenario, 10_000.0);
+        group.bench_function(name, |bencher| bencher.iter(|| simulate(black_box(&scenario), &options)));
+    }
+    let stepping = Options { leap: false, ..options(&serving(), 10_000.0) };
+    group.bench_function("512 and 512 tokens, step by step", |bencher| {
+        bencher.iter(|| simulate(black_box(&serving()), &stepping));
+    });
+    group.finish();
+}
+
+fn queueing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("mm1");
+    group.throughput(Throughput::Elements(100_000));
+    let scenario = preset("mm1");
+    let options = options(&scenario, 100_000.0);
+    group.bench_function("engine", |bencher| bencher.iter(|| simulate(black_box(&scenario), &options)));
+    group.bench_function("its two random draws", |bencher| {
+        let draw = |mut rng| (0..200_000).map(|_| -> f64 { Exp1.sample(&mut rng) }).sum::<f64>();
+        bencher.iter_batched(|| stream(1, "draws"), draw, BatchSize::SmallInput);
+    });
+    group.finish();
+}
+
+fn comparing(criterion: &mut Criterion) {
+    let scenario = preset(presets::DEFAULT);
+    let options = CompareOptions { seed: 1, trials: 50, backlog: 0, wishes: Wishes::default() };
+    let mut group = criterion.benchmark_group("compare");
+    group.sample_size(10);
+    group.bench_function("50 trials", |bencher| bencher.iter(|| compare(&scenario, &options, &|| {})));
+    group.finish();
+}
+
+fn quick() -> Criterion {
+    Criterion::default()
+        .sample_size(15)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .without_plots()
+}
+
+criterion_group!(name = claims; config = quick(); targets = solving, simulating, queueing, comparing);
+criterion_main!(claims);

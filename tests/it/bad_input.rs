@@ -1,0 +1,133 @@
+//! What users get wrong on the command line: exit code 2, one line that names the place, the value and the remedy, and
+//! nothing written. What they get wrong inside a scenario file is tested beside the loader.
+
+use std::path::Path;
+
+use crate::run::{files_in, fluidsim_in};
+
+/// Files that the bad invocations name.
+const FILES: &[(&str, &str)] = &[
+    ("broken.toml", "name = \"broken\"\nworkload = [\n"),
+    ("empty.toml", ""),
+    ("empty.csv", ""),
+    ("header-only.csv", "arrival_time,prefill_length,decode_length\n"),
+    ("one.csv", "arrival_time,prefill_length,decode_length\n1,2,3\n"),
+    ("no-decode.csv", "arrival_time,prefill_length\n1,2\n2,3\n"),
+    ("short-row.csv", "arrival_time,prefill_length,decode_length\n1,2,3\n2,3\n"),
+    ("words.csv", "arrival_time,prefill_length,decode_length\n1,2,3\n2,three,4\n"),
+    ("negative.csv", "arrived_at,num_prefill_tokens,num_decode_tokens\n1,2,3\n2,-3,4\n"),
+    ("date.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-02-30 00:00:00,1,2\n"),
+    ("cut.jsonl", "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 2}\n{\"timestamp\": 3000, \"inp"),
+    ("strange.csv", "a,b,c\n1,2,3\n"),
+];
+
+/// The arguments, how the line begins after `error: `, and what else it holds.
+type Case = (&'static [&'static str], &'static str, &'static [&'static str]);
+
+const CASES: &[Case] = &[
+    (&["solve", "--lambda", "-1"], "--lambda: workload.rate_per_s: ", &["`-1`", "above 0"]),
+    (&["solve", "--lambda", "0"], "--lambda: workload.rate_per_s: ", &["`0`", "above 0"]),
+    (&["solve", "--lambda", "nan"], "--lambda: workload.rate_per_s: ", &["`NaN`", "above 0"]),
+    (&["solve", "--lambda", "inf"], "--lambda: workload.rate_per_s: ", &["`inf`"]),
+    (&["solve", "memory-gredy"], "memory-gredy: ", &["neither a preset nor a file", "did you mean `memory-greedy`?"]),
+    (&["solve", "no-such.toml"], "no-such.toml: ", &["neither a preset nor a file", "`chat-70b-4xa100`"]),
+    (&["solve", "."], ".: ", &["cannot be read", "TOML file"]),
+    (&["solve", "broken.toml"], "broken.toml: line 2: ", &["not TOML", "key = value"]),
+    (&["solve", "empty.toml"], "empty.toml: name: ", &["missing"]),
+    (&["solve", "one.csv"], "one.csv: line 1: ", &["this is a trace"]),
+    (&["scenario", "check", "broken.toml"], "broken.toml: line 2: ", &["not TOML"]),
+    (&["scenario", "check", "no-such.toml"], "no-such.toml: ", &["neither a preset nor a file"]),
+    (&["scenario", "show", "chat-70b"], "chat-70b: ", &["did you mean `chat-70b-4xa100`?", "scenario list"]),
+    (&["solve", "--set", "instance.kv_tokens"], "--set instance.kv_tokens: ", &["no `=`", "KEY=VALUE"]),
+    (
+        &["solve", "--set", "instance.kv_token=5"],
+        "--set instance.kv_token=5: instance.kv_token: ",
+        &["not a known key", "did you mean `kv_tokens`?"],
+    ),
+    (&["solve", "--set", "colour=red"], "--set colour=red: colour: ", &["not a known key", "`workload`"]),
+    (
+        &["solve", "--set", "instance.kv_tokens=many"],
+        "--set instance.kv_tokens=many: instance.kv_tokens: ",
+        &["`many`", "whole number"],
+    ),
+    (
+        &["simulate", "--set", "instance.max_sequences=0"],
+        "--set instance.max_sequences=0: instance.max_sequences: ",
+        &["`0`", "from 1"],
+    ),
+    (&["solve", "--trace", "no-such.csv"], "--trace: ", &["`no-such.csv` cannot be read", "path of a trace"]),
+    (&["compare", "--trace", "empty.csv"], "empty.csv: line 1: ", &["empty", "four formats"]),
+    (&["compare", "--trace", "header-only.csv"], "header-only.csv: line 2: ", &["no requests", "at least two"]),
+    (&["solve", "--trace", "one.csv"], "one.csv: ", &[]),
+    (&["solve", "--trace", "no-decode.csv"], "no-decode.csv: line 1: ", &["`decode_length` is missing"]),
+    (&["solve", "--trace", "short-row.csv"], "short-row.csv: line 3: ", &[]),
+    (&["solve", "--trace", "words.csv"], "words.csv: line 3.prefill_length: ", &["`three`", "whole number"]),
+    (&["solve", "--trace", "negative.csv"], "negative.csv: line 3.num_prefill_tokens: ", &["`-3`"]),
+    (&["solve", "--trace", "date.csv"], "date.csv: line 2.TIMESTAMP: ", &["2023-02-30"]),
+    (&["solve", "--trace", "cut.jsonl"], "cut.jsonl: line 2: ", &["ends before", "`input_length`"]),
+    (&["solve", "--trace", "strange.csv"], "strange.csv: line 1: ", &["`a,b,c`", "four formats"]),
+    (&["compare", "--des-trials", "1"], "--des-trials: ", &["`1`", "from 2"]),
+    (&["compare", "--des-trials", "9999999"], "--des-trials: ", &["`9999999`", "1000000"]),
+    (&["stability", "--des-trials", "0"], "--des-trials: ", &["`0`", "from 2"]),
+    (&["queue", "mm1", "--des-trials", "1"], "--des-trials: ", &["`1`", "from 2"]),
+    (&["simulate", "--trials", "0"], "--trials: ", &["`0`", "from 1"]),
+    (&["simulate", "--trials", "2", "--requests", "r.csv"], "--requests/--steps: ", &["one run", "--trials at 1"]),
+    (&["simulate", "--duration", "0"], "--duration: ", &["`0`", "above 0"]),
+    (&["simulate", "--duration", "nan", "--steps", "s.csv"], "--duration: ", &["`NaN`"]),
+    (&["compare", "--warmup", "-5"], "--warmup: ", &["`-5`", "0 or more"]),
+    (&["solve", "--horizon", "-1"], "--horizon: ", &["`-1`", "above 0"]),
+    (&["stability", "--epsilon", "0"], "--epsilon: ", &["`0`", "above 0"]),
+    (&["stability", "--epsilon", "0.7"], "--epsilon: ", &["`0.7`", "at most 0.5"]),
+    (&["stability", "--sweep", "lambda=1:2:0"], "--sweep: lambda=1:2:0: ", &["no values", "FROM:TO:STEP"]),
+    (&["stability", "--sweep", "lambda=2:1:1"], "--sweep: lambda=2:1:1: ", &["no values"]),
+    (&["stability", "--sweep", "lambda=1:2"], "--sweep: lambda=1:2: ", &["FROM:TO:STEP"]),
+    (&["stability", "--sweep", "lambda"], "--sweep: lambda: ", &["no `=`"]),
+    (&["stability", "--sweep", "lambda=1,x"], "--sweep: lambda=1,x: ", &["`x` is not a number"]),
+    (
+        &["stability", "--sweep", "instance.kv_token=1,2", "--csv", "grid.csv"],
+        "--sweep instance.kv_token=1: instance.kv_token: ",
+        &["not a known key", "did you mean `kv_tokens`?"],
+    ),
+    (
+        &["stability", "--sweep", "instance.max_sequences=64,0.5", "--des", "--csv", "grid.csv"],
+        "--sweep instance.max_sequences=0.5: instance.max_sequences: ",
+        &["`0.5`", "whole number"],
+    ),
+    (&["stability", "--sweep", "lambda=0:1e9:1e-6"], "--sweep: lambda=0:1e9:1e-6: ", &["more than 1000000"]),
+    (&["queue", "mm1", "--rho", "0"], "--rho: ", &["`0`", "above 0"]),
+    (&["queue", "mm1", "--rho", "0.5,nan"], "--rho: ", &["`NaN`"]),
+    (&["queue", "mm1", "--mu", "-2"], "--mu: ", &["`-2`", "above 0"]),
+];
+
+fn folder_with_files() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in FILES {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn every_mistake_is_named_on_one_line_with_its_remedy() {
+    let folder = folder_with_files();
+    let wrong: Vec<String> = CASES.iter().filter_map(|case| complaint(folder.path(), case)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(files_in(folder.path()).len(), FILES.len(), "{:?}", files_in(folder.path()));
+}
+
+/// What is wrong with the answer to a bad invocation, if anything.
+fn complaint(folder: &Path, (args, start, parts): &Case) -> Option<String> {
+    let ran = fluidsim_in(folder, args);
+    let line = ran.stderr.strip_suffix('\n').unwrap_or(&ran.stderr);
+    let message = line.strip_prefix("error: ").unwrap_or(line);
+    let missing: Vec<_> = parts.iter().filter(|part| !message.contains(**part)).collect();
+    let good = ran.code == 2
+        && ran.stdout.is_empty()
+        && line.starts_with("error: ")
+        && !message.contains('\n')
+        && !message.contains("error: ")
+        && message.starts_with(start)
+        && missing.is_empty()
+        && message.split_once("; ").is_some_and(|(_, remedy)| !remedy.is_empty());
+    (!good).then(|| format!("{args:?}: code {}, wanted `{start}` and {missing:?}, got: {line}{}", ran.code, ran.stdout))
+}

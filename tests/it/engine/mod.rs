@@ -1,0 +1,64 @@
+//! The event engine held to account: against a naive reference (bit for bit), against conservation laws (exactly), and against
+//! published and independently simulated figures (within intervals).
+
+mod differential;
+mod oracles;
+mod properties;
+mod reference;
+
+use fluidsim::des::{Observer, RequestRecord, StepRecord};
+use fluidsim::scenario::{
+    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Scenario, StepNoise, StepTimeLaw,
+    Workload,
+};
+
+/// One class, Poisson arrivals, nothing that limits but `sequences`.
+fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64, sequences: u64, law: StepTimeLaw) -> Scenario {
+    Scenario {
+        name: "test".into(),
+        description: String::new(),
+        workload: Workload {
+            rate_per_s: Some(rate),
+            arrivals: ArrivalLaw::Poisson {},
+            class: vec![Class { name: "only".into(), share: 1.0, prompt, output }],
+            trace: None,
+        },
+        instance: Instance { max_sequences: sequences, max_batch_tokens: None, kv_tokens: None, block_tokens: 1 },
+        policy: Policy {
+            engine: Engine::VllmV1,
+            admission: Admission::Greedy,
+            preemption: Preemption::None,
+            swap_s_per_token: None,
+        },
+        step_time: law,
+        step_noise: StepNoise::None,
+    }
+}
+
+/// Keeps everything it is shown.
+#[derive(Debug, Default)]
+struct Watcher {
+    requests: Vec<RequestRecord>,
+    steps: Vec<StepRecord>,
+    wants_steps: bool,
+}
+
+impl Watcher {
+    fn of_steps() -> Self {
+        Self { wants_steps: true, ..Self::default() }
+    }
+}
+
+impl Observer for Watcher {
+    fn request(&mut self, request: &RequestRecord) {
+        self.requests.push(*request);
+    }
+
+    fn step(&mut self, step: &StepRecord) {
+        self.steps.push(*step);
+    }
+
+    fn wants_steps(&self) -> bool {
+        self.wants_steps
+    }
+}

@@ -1,0 +1,18 @@
+//! What a user sees of `fluidsim` from outside: one test binary, one file per behaviour.
+
+// A helper of a test may fail as loudly as the test itself.
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod contract;
+mod determinism;
+mod engine;
+mod exit_codes;
+mod formats;
+mod house;
+mod latex;
+mod readme;
+mod real_traffic;
+mod recorded;
+mod resume;
+mod run;
