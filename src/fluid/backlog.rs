@@ -49,6 +49,8 @@ pub(super) struct Backlog {
     pub before: f64,
     /// Mean growth of a request's later iterations over E\[T\], summed, by the backlog that its own prompt left.
     pub excess: f64,
+    /// Share of time in iterations that fill the budget.
+    pub full_share: f64,
     /// (T, share of iterations).
     pub steps: Vec<(f64, f64)>,
     /// What an arrival meets.
@@ -214,6 +216,7 @@ fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain, beside_decodes: f64) 
         found.tokens += p * level as f64 * grid.cell;
         found.steps.push((step, p));
     }
+    found.full_share = by_level[grid.levels] * grid.steps[grid.levels] / found.step;
     found.residual = (1.0 - traffic.idle) * found.step_squared / (2.0 * found.step);
     let mut left = if traffic.idle > 0.0 { follow(traffic, grid, &nobody(traffic, grid), &mut found) } else { 0.0 };
     let mut first = 0;
@@ -370,8 +373,10 @@ fn later_iterations(
     let mut left = 0.0;
     for (index, &carried) in unfinished.iter().enumerate().skip(1) {
         let from = index * c;
-        let waited = 0.5 * met.step + index.min(5) as f64 * full;
-        let behind = compound_poisson(&grid.prompts, traffic.rate * waited, c + 1);
+        let waited = 0.5 * met.step + index as f64 * full;
+        // After six iterations what fits beside the prompt hardly depends on the wait any more.
+        let counted = waited.min(0.5 * met.step + 6.0 * full);
+        let behind = compound_poisson(&grid.prompts, traffic.rate * counted, c + 1);
         found.own += full * last.iter().skip(from + c + 1).sum::<f64>();
         let at_end = unfinished.get(index + 1).copied().unwrap_or(0.0);
         found.own += full * at_end;

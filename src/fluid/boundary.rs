@@ -82,8 +82,9 @@ fn runner_up(load: &Load, regimes: &[Regime]) -> Option<(Limit, f64)> {
     if let Some(second) = regimes.get(1) {
         return Some((second.limit, second.lambda()));
     }
-    let per_request = seconds_per_request(load);
-    (per_request > 0.0).then(|| (Limit::ComputeRate, 1.0 / per_request))
+    let rate = 1.0 / seconds_per_request(load);
+    // A hinge with c < a·b0 comes down to this rate from above: then it is no limit.
+    (rate.is_finite() && rate > regimes[0].lambda()).then_some((Limit::ComputeRate, rate))
 }
 
 /// Seconds that one more request adds to long iterations: d1·w + d2·g.
@@ -191,8 +192,12 @@ fn step_over(load: &Load, tokens: &[f64], mean: f64) -> f64 {
 }
 
 /// The largest λ that any number of resident sequences up to the limit can carry: above λ* where b/τ(b) falls before the
-/// limit is reached, as for a hinge with c < a·b0.
+/// limit is reached, as for a hinge with c < a·b0, and where few-valued outputs fall into eviction cycles.
 fn best_below(load: &Load, first: &Regime) -> f64 {
+    if first.limit == Limit::KvMemory && first.method == Method::Fluid {
+        // An eviction cycle, which an empty start does not enter.
+        return first.calm_per_s;
+    }
     if affine_coefficients(load.law()).is_some() || first.limit == Limit::KvMemory {
         return first.lambda();
     }

@@ -126,7 +126,9 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
     }
     let binds = flow < 1.2 * other_flow && load.scenario.policy.preemption != Preemption::None;
     if binds && let Some(cycle) = map::few_valued_regime(load, capacity) {
-        return cycle;
+        // Without evictions, as from an empty start, the same memory carries more.
+        let context = flow * (load.moments.held_mean() + chunks.held);
+        return Regime { calm_per_s: flow / load.step_s(flow * load.work(), context), ..cycle };
     }
     let pressure = binds.then(|| pressure(load, flow, CELLS)).flatten();
     let context = flow * (load.moments.held_mean() + chunks.held);

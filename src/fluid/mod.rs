@@ -53,7 +53,7 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
         Some(service) => Some(equilibrium::single(&load, service)),
         None => equilibrium::below(&load, &regimes[0], &boundary),
     });
-    let notes = notes::of(&load, &regimes[0], &boundary, verdict, below == Some(None));
+    let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
     let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
     FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
 }

@@ -1,6 +1,7 @@
 //! What a reader must know to trust the figures.
 
 use super::boundary::Regime;
+use super::closed_forms::cycle_ratio;
 use super::load::Load;
 use super::map::is_few_valued;
 use crate::answer::{Boundary, Limit, Verdict};
@@ -12,14 +13,15 @@ const RESIDENTS: f64 = 20.0;
 /// The notes of a solution.
 pub(super) fn of(
     load: &Load,
-    binding: &Regime,
+    regimes: &[Regime],
     boundary: &Boundary,
     verdict: Verdict,
     no_latency: bool,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     of_requests(load, &mut notes);
-    of_memory(load, binding, &mut notes);
+    of_memory(load, &regimes[0], &mut notes);
+    of_limits(regimes, &mut notes);
     of_rate(load, boundary, verdict, &mut notes);
     if no_latency {
         notes.push("prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
@@ -70,12 +72,32 @@ fn of_memory(load: &Load, binding: &Regime, notes: &mut Vec<String>) {
         notes.push("waits under reserve admission follow the law for greedy admission by analogy".into());
     } else if is_few_valued(load) {
         notes.push(
-            "outputs take few values: residents can fall into eviction cycles, and below λ* a backlog may not drain"
-                .into(),
+            "outputs take few values: residents can fall into eviction cycles; waits near λ* are too short".into(),
         );
+        if load.moments.output_survival.iter().all(|&above| above > 1.0 - 1e-12) {
+            notes.push(format!(
+                "one output length: all roots of the survival polynomial lie outside the unit circle, so evictions cycle; \
+                 with restarted victims the cycle completes {:.3} of the eviction-free rate",
+                cycle_ratio(load.prompt(), load.output())
+            ));
+        }
     }
     if load.budget.is_finite() {
         notes.push("memory and token budget together are covered by an untested combination of their laws".into());
+    }
+}
+
+/// Limits that bind about equally: fluctuations meet now the one, now the other, and both laws are upper bounds.
+fn of_limits(regimes: &[Regime], notes: &mut Vec<String>) {
+    if let [first, second, ..] = regimes
+        && second.flow < 1.15 * first.flow
+        && (first.limit == Limit::KvMemory || second.limit == Limit::KvMemory)
+    {
+        notes.push(format!(
+            "{} and {} bind about equally: λ* can be up to 3 % too high",
+            first.limit.name(),
+            second.limit.name()
+        ));
     }
 }
 

@@ -38,6 +38,13 @@ pub struct PathOptions {
     pub form: Form,
 }
 
+impl PathOptions {
+    /// The ODE over 64 bins, at 400 equal steps of the horizon.
+    pub fn new(horizon_s: f64, backlog: f64) -> Self {
+        Self { horizon_s, backlog, points: 400, ..Self::default() }
+    }
+}
+
 impl Default for PathOptions {
     fn default() -> Self {
         Self { horizon_s: 3600.0, backlog: 0.0, points: 200, bins: 64, form: Form::Ode }
