@@ -26,8 +26,8 @@ enum Model {
 
 /// M/M/1: one server, Poisson arrivals, exponential service
 ///
-/// Exit code 1 when an interval of the engine misses the closed form by more than chance: more than one in twenty of the
-/// intervals, beyond what a binomial law with error rate 0.001 allows.
+/// Exit code 1 when the engine's intervals of the mean time miss the closed form at more utilisations than 95 % coverage allows, at an
+/// error rate of 0.001.
 #[derive(Debug, clap::Args)]
 struct Mm1Args {
     /// Utilisations ρ = λ/μ

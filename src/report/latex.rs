@@ -105,7 +105,7 @@ fn push_char(out: &mut String, c: char) {
         Some(tex) => out.push_str(tex),
         None if c.is_control() => out.push(' '),
         None if c.is_ascii() || is_t1_letter(c) => out.push(c),
-        None => out.push_str(&format!("{{[}}U+{:04X}{{]}}", c as u32)),
+        None => out.extend(["{[}U+", &format!("{:04X}", c as u32), "{]}"]),
     }
 }
 

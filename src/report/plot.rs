@@ -464,7 +464,7 @@ mod tests {
         let entries = legend_entries(&plot);
         let rows = legend_rows(entries, 700 * FINE);
         assert!(
-            rows.len() > 2 && rows.iter().all(|row| row.iter().map(|entry| entry.width()).sum::<i32>() <= 700 * FINE)
+            rows.len() > 2 && rows.iter().all(|row| row.iter().map(super::Entry::width).sum::<i32>() <= 700 * FINE)
         );
     }
 

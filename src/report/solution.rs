@@ -217,13 +217,15 @@ fn state_row(label: &str, figure: Option<Figure>, unit: &str) -> Vec<Cell> {
     vec![Cell::text(label), value, Cell::text(unit), method_cell(figure)]
 }
 
+/// One statistic of a latency.
+type Part = fn(Latency) -> Figure;
+
 /// Statistics as rows and latencies as columns, which stays narrow with intervals.
 fn latency_table(summary: &Summary, verdict: Verdict) -> Table {
     let columns = ["TTFT", "TBT", "E2E"].map(|name| Column::number(name, "s"));
     let heads = [Column::text("latency")].into_iter().chain(columns).chain([Column::text("method")]).collect();
     let mut table = Table::new("Latency", heads);
     let latencies = latencies_of(summary, verdict).map(|(_, latency)| latency);
-    type Part = fn(Latency) -> Figure;
     let parts: [(&str, Part); 4] = [("mean", |l| l.mean), ("p50", |l| l.p50), ("p95", |l| l.p95), ("p99", |l| l.p99)];
     for (label, part) in parts {
         let figures = latencies.map(|latency| latency.map(part));

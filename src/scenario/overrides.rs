@@ -73,7 +73,8 @@ fn parse_value(text: &str) -> Value {
 /// # Errors
 /// A key that does not exist, or a value of the wrong kind.
 pub fn apply<'a>(root: &mut Value, overrides: &'a [Override]) -> Result<Vec<(String, &'a Override)>, ScenarioError> {
-    let (laws, rest): (Vec<_>, Vec<_>) = overrides.iter().partition(|change| change.key.ends_with(".law"));
+    let (laws, rest): (Vec<_>, Vec<_>) =
+        overrides.iter().partition(|change| change.key.rsplit('.').next() == Some("law"));
     let place = |change: &'a Override| {
         parse_path(&change.key)
             .and_then(|path| set(&SCENARIO, root, &path, "", &change.value))

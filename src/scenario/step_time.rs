@@ -70,8 +70,9 @@ impl StepTimeLaw {
     /// Negative coefficients, a zero stair, or a law that takes no time at all.
     pub fn validate(&self) -> Result<(), ScenarioError> {
         let coefficients: &[(&str, f64)] = match self {
-            Self::Affine { base_s, per_token_s } => &[("base_s", *base_s), ("per_token_s", *per_token_s)],
-            Self::Hinge { base_s, per_token_s, .. } => &[("base_s", *base_s), ("per_token_s", *per_token_s)],
+            Self::Affine { base_s, per_token_s } | Self::Hinge { base_s, per_token_s, .. } => {
+                &[("base_s", *base_s), ("per_token_s", *per_token_s)]
+            }
             Self::Staircase { base_s, per_stair_s, stair_tokens } => {
                 require_at_least_one("stair_tokens", *stair_tokens)?;
                 &[("base_s", *base_s), ("per_stair_s", *per_stair_s)]
