@@ -23,7 +23,7 @@ pub(super) struct Regime {
     pub limit: Limit,
     /// X: requests completed per iteration.
     pub flow: f64,
-    /// E[τ].
+    /// E\[τ\].
     pub step_s: f64,
     /// Sequences resident.
     pub running: f64,
@@ -143,7 +143,7 @@ fn token_budget(load: &Load) -> Regime {
     }
 }
 
-/// E[τ] over the law of an iteration's tokens: each of the K slots is an independent renewal process in iteration time, so
+/// E\[τ\] over the law of an iteration's tokens: each of the K slots is an independent renewal process in iteration time, so
 /// the tokens are a K-fold convolution. Affine laws need only the mean.
 fn step_at_cap(load: &Load, cap: f64, flow: f64, context: f64) -> f64 {
     let mean = flow * load.work();
@@ -171,7 +171,7 @@ fn slot_tokens(load: &Load, steps: f64) -> Vec<f64> {
     slot
 }
 
-/// E[S(b)] with the tokens above the budget carried into other iterations.
+/// E\[S(b)\] with the tokens above the budget carried into other iterations.
 fn step_over(load: &Load, tokens: &[f64], mean: f64) -> f64 {
     match *load.law() {
         StepTimeLaw::Hinge { base_s, per_token_s, free_tokens } => {

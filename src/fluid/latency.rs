@@ -27,7 +27,7 @@ pub(super) struct State {
     pub swapped: f64,
     pub kv_tokens: f64,
     pub preemptions: f64,
-    /// (mean, [p50, p95, p99]).
+    /// (mean, \[p50, p95, p99\]).
     pub ttft: (f64, [f64; 3]),
     pub tbt: (f64, [f64; 3]),
     pub e2e: (f64, [f64; 3]),

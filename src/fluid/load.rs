@@ -27,9 +27,9 @@ pub(super) struct Load<'a> {
 /// What prompts become when they are cut into chunks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chunks {
-    /// E[number of iterations that work on a prompt].
+    /// E\[number of iterations that work on a prompt\].
     pub steps: f64,
-    /// E[Σ tokens of the prompt already written, over the iterations before its last].
+    /// E\[Σ tokens of the prompt already written, over the iterations before its last\].
     pub held: f64,
 }
 
@@ -68,17 +68,17 @@ impl<'a> Load<'a> {
         per_context_token_s(self.law())
     }
 
-    /// E[o].
+    /// E\[o\].
     pub fn output(&self) -> f64 {
         self.moments.output_mean()
     }
 
-    /// E[s].
+    /// E\[s\].
     pub fn prompt(&self) -> f64 {
         self.moments.prompt_mean()
     }
 
-    /// E[w].
+    /// E\[w\].
     pub fn work(&self) -> f64 {
         self.moments.work_mean()
     }

@@ -2,12 +2,12 @@
 
 use super::root;
 
-/// The x in [low, high] where the distribution function passes p, to 1e-5 of its size.
+/// The x in \[low, high\] where the distribution function passes p, to 1e-5 of its size.
 pub(super) fn quantile(p: f64, low: f64, high: f64, cdf: impl Fn(f64) -> f64) -> f64 {
     root::narrow(|x| cdf(x) - p, low, high, 1e-5).map_or(high, |bracket| bracket.middle())
 }
 
-/// The p50, p95 and p99 of a law given by its distribution function on [low, high].
+/// The p50, p95 and p99 of a law given by its distribution function on \[low, high\].
 pub(super) fn percentiles(low: f64, high: f64, cdf: impl Fn(f64) -> f64) -> [f64; 3] {
     [0.5, 0.95, 0.99].map(|p| quantile(p, low, high, &cdf))
 }

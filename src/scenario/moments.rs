@@ -9,7 +9,7 @@ pub const PROMPT_POWERS: usize = 4;
 /// Highest power of the output length kept.
 pub const OUTPUT_POWERS: usize = 4;
 
-/// E[sⁱ oʲ] of the requests that are served, that is, given s + o ≤ M, with the probability of the others.
+/// E\[sⁱ oʲ\] of the requests that are served, that is, given s + o ≤ M, with the probability of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
     raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
@@ -45,7 +45,7 @@ impl Moments {
         sums.finish()
     }
 
-    /// E[sⁱ oʲ], i ≤ 4, j ≤ 4.
+    /// E\[sⁱ oʲ\], i ≤ 4, j ≤ 4.
     pub fn raw(&self, i: usize, j: usize) -> f64 {
         self.raw[i][j]
     }
@@ -59,42 +59,42 @@ impl Moments {
         }
     }
 
-    /// E[s].
+    /// E\[s\].
     pub fn prompt_mean(&self) -> f64 {
         self.raw[1][0]
     }
 
-    /// E[o].
+    /// E\[o\].
     pub fn output_mean(&self) -> f64 {
         self.raw[0][1]
     }
 
-    /// E[w], w = s + o − 1 tokens that a request processes.
+    /// E\[w\], w = s + o − 1 tokens that a request processes.
     pub fn work_mean(&self) -> f64 {
         self.raw[1][0] + self.raw[0][1] - 1.0
     }
 
-    /// E[g], g = os + o(o+1)/2: KV tokens held, summed over the o iterations of a request with a whole prompt.
+    /// E\[g\], g = os + o(o+1)/2: KV tokens held, summed over the o iterations of a request with a whole prompt.
     pub fn held_mean(&self) -> f64 {
         self.raw[1][1] + (self.raw[0][2] + self.raw[0][1]) / 2.0
     }
 
-    /// E[(s+o)], the mean peak.
+    /// E\[(s+o)\], the mean peak.
     pub fn peak_mean(&self) -> f64 {
         self.raw[1][0] + self.raw[0][1]
     }
 
-    /// E[(s+o)²].
+    /// E\[(s+o)²\].
     pub fn peak_second(&self) -> f64 {
         self.raw[2][0] + 2.0 * self.raw[1][1] + self.raw[0][2]
     }
 
-    /// E[o(s+o)]: KV reserved, summed over a request's iterations, under reserve admission.
+    /// E\[o(s+o)\]: KV reserved, summed over a request's iterations, under reserve admission.
     pub fn reserved_mean(&self) -> f64 {
         self.raw[1][1] + self.raw[0][2]
     }
 
-    /// E[Σ_{i=1..o} (s+i)²].
+    /// E\[Σ_{i=1..o} (s+i)²\].
     pub fn held_squares(&self) -> f64 {
         let r = &self.raw;
         r[2][1] + r[1][2] + r[1][1] + r[0][3] / 3.0 + r[0][2] / 2.0 + r[0][1] / 6.0
