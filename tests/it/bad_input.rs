@@ -75,7 +75,7 @@ const CASES: &[Case] = &[
     (&["simulate", "--duration", "0"], "--duration: ", &["`0`", "above 0"]),
     (&["simulate", "--duration", "nan", "--steps", "s.csv"], "--duration: ", &["`NaN`"]),
     (&["compare", "--warmup", "-5"], "--warmup: ", &["`-5`", "0 or more"]),
-    (&["solve", "--horizon", "-1"], "--horizon: ", &["`-1`", "above 0"]),
+    (&["solve", "--plot", "path.svg", "--horizon", "-1"], "--horizon: ", &["`-1`", "above 0"]),
     (&["stability", "--epsilon", "0"], "--epsilon: ", &["`0`", "above 0"]),
     (&["stability", "--epsilon", "0.7"], "--epsilon: ", &["`0.7`", "at most 0.5"]),
     (&["stability", "--sweep", "lambda=1:2:0"], "--sweep: lambda=1:2:0: ", &["no values", "FROM:TO:STEP"]),
