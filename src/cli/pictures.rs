@@ -3,6 +3,7 @@
 use crate::des::{Run, Sample};
 use crate::fluid::{Path, PathPoint};
 use crate::report::{Plot, Series};
+use crate::stats::quantile::quantile;
 use crate::study::sweep::{Axis, SweepRow};
 
 /// Trials drawn one by one behind the band; more would hide each other.
@@ -29,7 +30,8 @@ pub fn path(path: &Path) -> Vec<Plot> {
         .collect()
 }
 
-/// The fluid path over the trials: some trials, their mean with two standard deviations, the fluid. Panels in which nothing ever
+/// The fluid path over the trials: some trials, their mean with the band that holds 90 % of
+/// them, the fluid. Panels in which nothing ever
 /// happens are left out.
 pub fn overlay(path: &Path, runs: &[Run]) -> Vec<Plot> {
     let end = path.points.last().map_or(f64::INFINITY, |point| point.t_s);
@@ -48,7 +50,7 @@ pub fn overlay(path: &Path, runs: &[Run]) -> Vec<Plot> {
                 plot = plot.with(Series::faint(if index == 0 { "trials" } else { "" }, points));
             }
             let (mean, band) = mean_and_band(&sampled, *of_sample);
-            plot = plot.with(Series::line("mean of trials ± 2 sd", mean).with_band(band));
+            plot = plot.with(Series::line("mean and 90 % of trials", mean).with_band(band));
             let points = path.points.iter().map(|point| (point.t_s, of_point(point))).collect();
             plot.with(Series::line("fluid", points))
         })
@@ -62,12 +64,11 @@ fn mean_and_band(trials: &[Vec<Sample>], value: fn(&Sample) -> f64) -> Banded {
     let length = trials.iter().map(Vec::len).min().unwrap_or(0);
     (0..length)
         .map(|index| {
-            let values: Vec<f64> = trials.iter().map(|samples| value(&samples[index])).collect();
-            let count = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / count;
-            let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0)).sqrt();
-            let time = trials[0][index].cut.seconds();
-            ((time, mean), ((mean - 2.0 * deviation).max(0.0), mean + 2.0 * deviation))
+            let mut values: Vec<f64> = trials.iter().map(|samples| value(&samples[index])).collect();
+            values.sort_by(f64::total_cmp);
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let edge = |p: f64| quantile(&values, p).unwrap_or(mean);
+            ((trials[0][index].cut.seconds(), mean), (edge(0.05), edge(0.95)))
         })
         .unzip()
 }

@@ -6,6 +6,7 @@
 use super::load::Load;
 use super::path::PathPoint;
 use crate::scenario::{Admission, Preemption};
+use crate::schedule::{admission, budget};
 
 /// One bin of age.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +69,8 @@ impl<'a> Bins<'a> {
             let mass = masses[i].max(0.0);
             let mut kept = mass.min(memory / bin.counts).min(slots);
             if i == 0 {
-                kept = kept.min((self.load.budget - level.running).max(0.0) / self.load.prompt() * bin.stay);
+                kept = kept
+                    .min(budget::prefill_budget_fluid(self.load.budget, level.running) / self.load.prompt() * bin.stay);
                 level.prefilling = kept;
             } else {
                 level.swapped += mass - kept;
@@ -161,7 +163,7 @@ fn bin(load: &Load, survival: &[f64], beyond: &[f64], (from, to): (usize, usize)
     let first = survival[from];
     let stay: f64 = survival[from..to].iter().sum::<f64>();
     let next = survival.get(to).copied().unwrap_or(0.0);
-    let shift = load.prompt() + 1.0 + load.block_waste();
+    let shift = admission::room_needed_fluid(load.prompt(), 0.0) + load.block_waste();
     let held: f64 = survival[from..to].iter().zip(from..).map(|(above, age)| above * (age as f64 + shift)).sum();
     let done: f64 = (from..to)
         .map(|age| (survival[age] - survival.get(age + 1).copied().unwrap_or(0.0)) * (age as f64 + shift))

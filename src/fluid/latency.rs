@@ -16,6 +16,7 @@ use super::slots::{self, Line, Wait};
 use crate::answer::{Boundary, Limit};
 use crate::cost::affine_coefficients;
 use crate::scenario::{Admission, Preemption};
+use crate::schedule::budget;
 
 /// The state below the boundary. Times in seconds.
 #[derive(Debug, Clone, Default)]
@@ -181,7 +182,7 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
     for _ in 0..2 {
         let context = line.per_context_s * per_resident * decodes;
         let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
-        let chunk = (load.budget - decodes).max(1.0);
+        let chunk = budget::prefill_budget_fluid(load.budget, decodes).max(1.0);
         let traffic = Traffic {
             rate: load.served_per_s,
             prompts: &load.moments.prompt_masses,
@@ -227,7 +228,7 @@ fn still_there(load: &Load, parts: &Parts) -> f64 {
     if !load.budget.is_finite() {
         return 0.0;
     }
-    let chunk = (load.budget - parts.decodes).max(1.0);
+    let chunk = budget::prefill_budget_fluid(load.budget, parts.decodes).max(1.0);
     let full_s = parts.backlog.steps.last().map_or(parts.step, |step| step.0);
     let half = 0.5 * relaxation(load, chunk, full_s);
     half / (half + load.output())

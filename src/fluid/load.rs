@@ -5,6 +5,7 @@ use statrs::function::erf::erfc;
 use crate::cost::{mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
 use crate::scenario::{Moments, Scenario, StepTimeLaw};
+use crate::schedule::budget;
 
 /// The limits of an instance and what one request brings to them.
 pub(super) struct Load<'a> {
@@ -115,7 +116,7 @@ impl<'a> Load<'a> {
 
     /// The chunks at a flow of `flow` requests per iteration, n = flow·(E[o] − 1) of them decoding.
     pub fn chunks_at(&self, flow: f64) -> Chunks {
-        let chunk = (self.budget - flow * (self.output() - 1.0)).max(1.0);
+        let chunk = budget::prefill_budget_fluid(self.budget, flow * (self.output() - 1.0)).max(1.0);
         let spread = (flow * self.moments.raw(2, 0)).sqrt().max(f64::MIN_POSITIVE);
         let overflow = 0.5 * erfc((chunk - flow * self.prompt()) / (spread * std::f64::consts::SQRT_2));
         self.chunks(chunk, overflow)

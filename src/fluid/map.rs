@@ -7,6 +7,7 @@ use super::boundary::Regime;
 use super::load::Load;
 use crate::answer::{Limit, Method};
 use crate::scenario::{Admission, Preemption};
+use crate::schedule::{admission, budget};
 
 /// Most cell updates spent on a saturated average.
 const WORK: usize = 12_000_000;
@@ -55,7 +56,7 @@ impl<'a> Map<'a> {
 
     /// Tokens held by a request of age `age` at the end of the iteration.
     fn holds(&self, age: usize) -> f64 {
-        self.load.prompt() + age as f64 + 1.0 + self.waste
+        admission::room_needed_fluid(self.load.prompt(), age as f64) + self.waste
     }
 
     /// Memory that a new request must find.
@@ -136,7 +137,7 @@ impl<'a> Map<'a> {
         for age in (0..self.swapped.len()).rev() {
             let holds = self.holds(age);
             let again = if recompute { self.load.prompt() + age as f64 } else { 1.0 };
-            let tokens = (self.load.budget - running - *prompts).max(0.0) / again;
+            let tokens = budget::prefill_budget_fluid(self.load.budget, running + *prompts) / again;
             let mass = self.swapped[age].min(room / holds).min(tokens).min((self.load.cap - running).max(0.0));
             self.swapped[age] -= mass;
             self.resident[age] += mass;
@@ -150,7 +151,7 @@ impl<'a> Map<'a> {
     }
 
     fn admit(&mut self, room: f64, running: f64, kv: &mut f64, prompts: &mut f64) {
-        let tokens = (self.load.budget - running - *prompts).max(0.0) / self.load.prompt();
+        let tokens = budget::prefill_budget_fluid(self.load.budget, running + *prompts) / self.load.prompt();
         let entered =
             self.waiting.min(room.max(0.0) / self.entry()).min(tokens).min((self.load.cap - running).max(0.0));
         self.waiting -= entered;

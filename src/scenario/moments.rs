@@ -225,9 +225,9 @@ fn masses(law: &LengthLaw) -> Vec<f64> {
 }
 
 /// Length from which a long lognormal table is interpolated.
-const FIRST_NODE: u64 = 512;
+const FIRST_NODE: u64 = 128;
 /// Coefficient of variation below which it is not.
-const NARROW_CV: f64 = 0.3;
+const NARROW_CV: f64 = 0.6;
 
 fn long_lognormal(law: &LengthLaw, mean: f64, cv: f64, max: usize) -> Vec<f64> {
     let variance = (cv * cv).ln_1p();
@@ -332,6 +332,7 @@ mod tests {
         for law in [
             LengthLaw::Lognormal { mean: 1155.0, cv: 0.96, max: 14050 },
             LengthLaw::Lognormal { mean: 100.0, cv: 0.3, max: 100_000 },
+            LengthLaw::Lognormal { mean: 400.0, cv: 0.6, max: 100_000 },
             LengthLaw::Lognormal { mean: 4000.0, cv: 0.1, max: 20_000 },
         ] {
             let (quick, table) = (masses(&law), law.table());

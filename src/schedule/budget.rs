@@ -18,3 +18,15 @@ pub fn prefill_budget_fluid(budget: f64, decodes: f64) -> f64 {
 pub fn chunk(left: i64, unfinished: i64) -> i64 {
     left.min(unfinished)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_rule_agree() {
+        for (budget, decodes) in [(2048, 0), (2048, 100), (128, 128), (10, 20)] {
+            assert_eq!(prefill_budget(budget, decodes) as f64, prefill_budget_fluid(budget as f64, decodes as f64));
+        }
+    }
+}

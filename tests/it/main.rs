@@ -3,6 +3,7 @@
 // A helper of a test may fail as loudly as the test itself.
 #![allow(clippy::unwrap_used)]
 
+mod agreement;
 mod bad_input;
 mod contract;
 mod determinism;
