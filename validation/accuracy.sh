@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The accuracy table of the README: theory against the engine over the built-in families, in Markdown.
-# Usage: validation/accuracy.sh [PATH_TO_FLUIDSIM]. Takes about two minutes on 2 cores.
+# Usage: validation/accuracy.sh [PATH_TO_FLUIDSIM [FAMILIES [LOADS]]]. All of it takes about a minute on 2 cores.
 set -euo pipefail
 fluidsim=${1:-fluidsim}
-families="chat-70b-4xa100 decode-heavy prefill-heavy memory-reserve memory-greedy memory-swap sequence-capped token-capped
-outputs-geometric outputs-uniform outputs-lognormal"
-loads="0.3 0.5 0.75 0.9"
+families=${2:-chat-70b-4xa100 decode-heavy prefill-heavy memory-reserve memory-greedy memory-swap sequence-capped token-capped
+outputs-geometric outputs-uniform outputs-lognormal}
+loads=${3:-0.3 0.5 0.75 0.9}
 
 # Prints "gap ± half-width" in per cent of the simulated value, for the quantities asked for.
 gaps() {

@@ -1,10 +1,10 @@
 //! Theory against engine: every family, at every load at which agreement is promised.
 
+use fluidsim::fluid;
 use fluidsim::scenario::{self, Override};
 use fluidsim::study::compare::{CompareOptions, compare};
 use fluidsim::study::plan::Wishes;
 use fluidsim::study::trials::silent;
-use fluidsim::{fluid, study};
 
 const FAMILIES: [&str; 11] = [
     "chat-70b-4xa100",
@@ -31,7 +31,7 @@ fn broken_promises(family: &str, load: f64) -> Vec<String> {
 }
 
 /// λ* and throughput within 1 %, TBT within 2 %, TTFT and E2E within 3 %, residents and KV within 4 %, beyond 95 % intervals of 12
-/// trials. With the true gaps within the promise, a row fails by chance at a rate below .025; most gaps are far inside it.
+/// trials. That the check can fail is shown in `exit_codes.rs`. With the true gaps within the promise, a row fails by chance at a rate below .025; most gaps are far inside it.
 #[test]
 fn promises_hold_for_every_family() {
     let broken: Vec<String> = FAMILIES
@@ -39,15 +39,4 @@ fn promises_hold_for_every_family() {
         .flat_map(|family| [0.3, 0.5, 0.75].into_iter().flat_map(|load| broken_promises(family, load)))
         .collect();
     assert!(broken.is_empty(), "{broken:#?}");
-}
-
-/// The check can fail: at .98 λ* of a memory-bound instance nothing but λ* and throughput is promised, and theory is off.
-#[test]
-fn a_gap_is_seen() {
-    assert_eq!(study::compare::promise("ttft_s.mean", 0.9, fluidsim::answer::Verdict::Stable), None);
-    let scenario = scenario::open(Some("memory-swap"), &[Override::new("test", "lambda", 4.0)], None).unwrap();
-    let options = CompareOptions { seed: 5, trials: 6, backlog: 0, wishes: Wishes::default() };
-    let rows = compare(&scenario, &options, &silent).rows;
-    let ttft = rows.iter().find(|row| row.quantity == "ttft_s.mean").unwrap();
-    assert!(!ttft.promised && ttft.agrees == Some(false), "{ttft:?}");
 }
