@@ -24,7 +24,7 @@ pub(super) fn of(
     of_limits(regimes, &mut notes);
     of_rate(load, boundary, verdict, &mut notes);
     if no_latency {
-        notes.push("prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
+        notes.push("Prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
     }
     notes
 }
@@ -40,19 +40,19 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
     let workload = &load.scenario.workload;
     if workload.trace.as_ref().is_some_and(|source| source.mode == TraceMode::Replay) {
         notes.push(
-            "the trace's own arrival times are taken as Poisson: bursts make the waits longer than stated".into(),
+            "The trace's own arrival times are taken as Poisson: bursts make the waits longer than stated".into(),
         );
     }
     let arrivals = workload.arrivals.squared_cv();
     if workload.trace.is_none() && arrivals != 1.0 {
         notes.push(format!(
-            "interarrival times have squared cv {arrivals:.3}: waits for admission are scaled by it as an approximation, other times are those of Poisson arrivals"
+            "Interarrival times have squared cv {arrivals:.3}: waits for admission are scaled by it as an approximation, other times are those of Poisson arrivals"
         ));
     }
     let cv_squared = moments.raw(0, 2) / (moments.raw(0, 1) * moments.raw(0, 1)) - 1.0;
     if cv_squared > 4.0 {
         notes.push(format!(
-            "output lengths have cv {:.2}, above 2: waits are outside their tested range",
+            "Output lengths have cv {:.2}, above 2: waits are outside their tested range",
             cv_squared.sqrt()
         ));
     }
@@ -64,26 +64,26 @@ fn of_memory(load: &Load, binding: &Regime, notes: &mut Vec<String>) {
     }
     if binding.running < RESIDENTS {
         notes.push(format!(
-            "memory holds {:.1} requests, fewer than 20: the memory law is outside its tested range",
+            "Memory holds {:.1} requests, fewer than 20: the memory law is outside its tested range",
             binding.running
         ));
     }
     if load.scenario.policy.admission == Admission::Reserve {
-        notes.push("waits under reserve admission follow the law for greedy admission by analogy".into());
+        notes.push("Waits under reserve admission follow the law for greedy admission by analogy".into());
     } else if is_few_valued(load) {
         notes.push(
-            "outputs take few values: residents can fall into eviction cycles; waits near λ* are too short".into(),
+            "Outputs take few values: residents can fall into eviction cycles; waits near λ* are too short".into(),
         );
         if load.moments.output_survival.iter().all(|&above| above > 1.0 - 1e-12) {
             notes.push(format!(
-                "one output length: all roots of the survival polynomial lie outside the unit circle, so evictions cycle; \
+                "One output length: all roots of the survival polynomial lie outside the unit circle, so evictions cycle; \
                  with restarted victims the cycle completes {:.3} of the eviction-free rate",
                 cycle_ratio(load.prompt(), load.output())
             ));
         }
     }
     if load.budget.is_finite() {
-        notes.push("memory and token budget together are covered by an untested combination of their laws".into());
+        notes.push("Memory and token budget together are covered by an untested combination of their laws".into());
     }
 }
 
@@ -108,7 +108,7 @@ fn of_rate(load: &Load, boundary: &Boundary, verdict: Verdict, notes: &mut Vec<S
     }
     if verdict == Verdict::Metastable {
         notes.push(
-            "between the two boundaries fluctuations end the good state sooner or later; the state shown is the saturated one"
+            "Between the two boundaries fluctuations end the good state sooner or later; the state shown is the saturated one"
                 .into(),
         );
     }
