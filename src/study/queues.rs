@@ -31,7 +31,8 @@ pub struct Mm1Row {
 /// The quantities that are judged, at most one for each utilisation.
 const JUDGED: [&str; 2] = ["time (W)", "growth per s"];
 
-/// M/M/1 at each utilisation: the preset `mm1` with μ and λ = ρμ.
+/// M/M/1 at each utilisation: the preset `mm1` with μ and λ = ρμ. Every utilisation has a seed of its own, so that they miss
+/// independently.
 ///
 /// # Errors
 /// Rates that the scenario refuses.
@@ -45,10 +46,10 @@ pub fn mm1(
     let preset = presets::get("mm1")?;
     let base = load::load(preset.name, preset.text, &[])?.with("step_time.base_s", 1.0 / mu_per_s)?;
     let mut rows = Vec::new();
-    for &rho in rhos {
+    for (index, &rho) in rhos.iter().enumerate() {
         let scenario = base.with("lambda", rho * mu_per_s)?;
         let solution = fluid::solve(&scenario);
-        let simulated = simulated(&scenario, &solution, count, seed, progress);
+        let simulated = simulated(&scenario, &solution, count, seed.wrapping_add(index as u64), progress);
         rows.extend(rows_at(rho, mu_per_s, &solution, &simulated));
     }
     Ok(rows)
@@ -57,7 +58,7 @@ pub fn mm1(
 fn simulated(scenario: &Scenario, solution: &FluidSolution, count: u64, seed: u64, progress: Progress<'_>) -> Summary {
     let plan = Plan::new(scenario, solution, Wishes::default());
     let runs = trials::run(scenario, &plan.options(seed, Feed::Open), count, progress);
-    solution_of(scenario, &runs).summary
+    solution_of(scenario, &runs, solution.verdict).summary
 }
 
 fn rows_at(rho: f64, mu_per_s: f64, solution: &FluidSolution, engine: &Summary) -> Vec<Mm1Row> {

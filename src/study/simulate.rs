@@ -51,18 +51,19 @@ pub fn simulate(
         progress();
         vec![run]
     };
-    let mut solution = solution_of(scenario, &runs);
+    let mut solution = solution_of(scenario, &runs, fluid.verdict);
     solution.notes = notes(scenario, &plan, options, &runs);
     solution
 }
 
-/// The figures of finished runs, each window a replicate.
-pub fn solution_of(scenario: &Scenario, runs: &[Run]) -> SimulatedSolution {
+/// The figures of finished runs, each window a replicate. The run is overloaded when the number in system surely grows, and also
+/// when theory says so and growth is not excluded: a latency would then only tell how long the run was.
+pub fn solution_of(scenario: &Scenario, runs: &[Run], theory: Verdict) -> SimulatedSolution {
     let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
     let lambda_per_s = scenario.workload.rate();
-    let drifting = growth(&windows)
-        .and_then(|figure| figure.interval)
-        .is_some_and(|(low, high)| low > 0.0 && (low + high) / 2.0 > DRIFT * lambda_per_s);
+    let (low, high) = growth(&windows).and_then(|figure| figure.interval).unwrap_or((0.0, 0.0));
+    let surely = low > 0.0 && (low + high) / 2.0 > DRIFT * lambda_per_s;
+    let drifting = surely || (theory == Verdict::Overloaded && high > 0.0);
     let mut requests = RequestCounts::default();
     for run in runs {
         requests.arrived += run.totals.arrived;

@@ -142,3 +142,16 @@ fn number(value: &Value, place: &str) -> f64 {
 fn text<'a>(value: &'a Value, place: &str) -> &'a str {
     value.pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {place} in {value}"))
 }
+
+/// Just above λ* a short run hardly drifts; its latencies would tell how long it was.
+#[test]
+fn no_latency_is_finite_above_the_boundary() {
+    let boundary = number(&fluidsim(&["solve", "--format", "json"]).json(), "/lambda_star_per_s/high");
+    let rate = format!("{}", 1.005 * boundary);
+    let words = ["simulate", "--lambda", &rate, "--duration", "2000", "--format", "json"];
+    let answer = fluidsim(&words).json();
+    assert_eq!(text(&answer, "/verdict"), "overloaded");
+    for latency in LATENCIES {
+        assert!(answer.pointer(&format!("/latency/{latency}")).is_some_and(Value::is_null), "{latency}");
+    }
+}
