@@ -467,33 +467,4 @@ mod tests {
             rows.len() > 2 && rows.iter().all(|row| row.iter().map(super::Entry::width).sum::<i32>() <= 700 * FINE)
         );
     }
-
-    /// Writes examples into the folder named by `FLUIDSIM_PLOT_DIR`, for the eye.
-    #[test]
-    #[ignore = "writes files to look at"]
-    fn examples() {
-        let folder = std::path::PathBuf::from(std::env::var("FLUIDSIM_PLOT_DIR").unwrap());
-        let band = wave(0.0).iter().map(|point| (point.1 - 0.2, point.1 + 0.2)).collect();
-        let upper = Plot::new("Requests waiting, λ = 6.0", "time (s)", "requests")
-            .with(Series::faint("single trials", wave(0.3)))
-            .with(Series::faint("single trials", wave(0.6)))
-            .with(Series::line("fluid limit", wave(0.0)).with_band(band));
-        let lower = Plot::new("", "time (s)", "KV tokens")
-            .with(Series::line("theory", wave(1.0).iter().map(|&(x, y)| (x, 1e4 * y)).collect()))
-            .with(Series::dots("simulated", wave(1.1).iter().map(|&(x, y)| (x, 1e4 * y)).collect()));
-        std::fs::write(folder.join("two.svg"), render_svg(&[upper, lower])).unwrap();
-        let curve = |scale: f64| (1..72).map(|k| f64::from(k) / 10.0).map(|x| (x, scale / (7.2 - x))).collect();
-        let dots: Vec<(f64, f64)> = (1..15).map(|k| f64::from(k) / 2.0).map(|x| (x, 0.33 / (7.2 - x))).collect();
-        let bars = dots.iter().map(|&(_, y)| (0.8 * y, 1.3 * y)).collect();
-        let mut log = Plot::new("Time to first token against load", "arrival rate λ (requests/s)", "TTFT (s)")
-            .with(Series::line("mean, theory", curve(0.3)))
-            .with(Series::dots("mean, simulated ± 95 %", dots).with_band(bars))
-            .with_mark(7.2, "λ* = 7.20")
-            .with_mark(6.9, "recovery 6.90")
-            .with_log_y();
-        for (k, name) in ["p50", "p95", "p99", "a policy with a long name", "another policy"].iter().enumerate() {
-            log.series.push(Series::line(name, curve(0.5 * (k + 1) as f64)));
-        }
-        std::fs::write(folder.join("log.svg"), render_svg(&[log])).unwrap();
-    }
 }
