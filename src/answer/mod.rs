@@ -163,7 +163,8 @@ impl Limit {
 /// The stability boundary λ* of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Boundary {
-    /// Upper boundary, requests per second: what an empty system can reach.
+    /// Upper boundary, requests per second: what an empty system can reach at most. Above `low_per_s` it is an upper bound only,
+    /// since fluctuations end the good state sooner or later.
     pub high_per_s: f64,
     /// Recovery boundary: below it the system works off any backlog. Equal to `high_per_s` unless metastable.
     pub low_per_s: f64,

@@ -1,8 +1,8 @@
 //! The state and the latencies below λ*. The residents' law gives N, the slots the wait for admission, the backlog chain the
 //! way through the token budget; here they are put together.
 //!
-//! TTFT = residual iteration + backlog and own prompt + wait for a slot; TBT = (E\[N\]/λ − prompt time)/(E\[o\] − 1);
-//! E2E = TTFT + (E\[o\] − 1)·TBT.
+//! TTFT = residual iteration + backlog and own prompt + wait for a slot; TBT = D/(E\[o\] − 1) with D the time from the first to
+//! the last token (`decode_time`) and what preemptions add; E2E = TTFT + (E\[o\] − 1)·TBT.
 
 use statrs::function::erf::erfc;
 

@@ -65,8 +65,9 @@ pub(super) fn solve_list(solution: &FluidSolution) -> Table {
     list.row(vec![Cell::text("verdict"), Cell::text(solution.verdict.name())]);
     list_row(&mut list, "lambda_per_s", Cell::number(solution.lambda_per_s), "given");
     let method = method_name(boundary.method);
+    let upper = if boundary.high_per_s == boundary.low_per_s { method } else { UPPER };
+    list_row(&mut list, "lambda_star_per_s.high", Cell::number(boundary.high_per_s), upper);
     for (name, value) in [
-        ("lambda_star_per_s.high", boundary.high_per_s),
         ("lambda_star_per_s.low", boundary.low_per_s),
         ("lambda_star_per_s.bracket_low", boundary.bracket_per_s.0),
         ("lambda_star_per_s.bracket_high", boundary.bracket_per_s.1),
@@ -144,6 +145,9 @@ fn stability_table(solution: &FluidSolution) -> Table {
     table
 }
 
+/// What the boundary from empty is when it differs from the one from a backlog: fluctuations end the good state before it.
+const UPPER: &str = "upper bound";
+
 fn boundary_rows(table: &mut Table, boundary: &Boundary) {
     let method = || Cell::text(method_name(boundary.method));
     let rate = |value: f64| Cell::digits(value, BOUNDARY_DIGITS);
@@ -151,7 +155,7 @@ fn boundary_rows(table: &mut Table, boundary: &Boundary) {
     if boundary.high_per_s == boundary.low_per_s {
         table.row(vec![Cell::text("boundary λ*"), rate(boundary.high_per_s), unit(), method()]);
     } else {
-        table.row(vec![Cell::text("boundary λ*, from empty"), rate(boundary.high_per_s), unit(), method()]);
+        table.row(vec![Cell::text("boundary λ*, from empty"), rate(boundary.high_per_s), unit(), Cell::text(UPPER)]);
         table.row(vec![Cell::text("boundary λ*, from a backlog"), rate(boundary.low_per_s), unit(), method()]);
     }
     let (low, high) = boundary.bracket_per_s;
@@ -195,7 +199,7 @@ fn counts(solution: &SimulatedSolution) -> [(&'static str, u64); 6] {
 }
 
 fn state_table(summary: &Summary, verdict: Verdict) -> Table {
-    let title = if verdict == Verdict::Overloaded { "Saturated state" } else { "Equilibrium" };
+    let title = if verdict == Verdict::Stable { "Equilibrium" } else { "Saturated state" };
     let mut table = value_table(title);
     for (label, figure, name) in [
         ("waiting q", summary.waiting, "waiting"),
@@ -351,10 +355,10 @@ mod tests {
         insta::assert_snapshot!(solve_report(&samples::overloaded(), Format::Table), @r#"
         Stability
         quantity                                          value  unit        method
-        ───────────────────────────────────────────────────────────────────────────
+        ────────────────────────────────────────────────────────────────────────────────
         arrival rate λ                                    9.000  requests/s  given
         verdict                                      overloaded
-        boundary λ*, from empty                         7.19821  requests/s  exact
+        boundary λ*, from empty                         7.19821  requests/s  upper bound
         boundary λ*, from a backlog                     6.50000  requests/s  exact
         certified bracket            [7.198209445, 7.198209446]  requests/s  exact
         binding limit                              token-budget
@@ -444,7 +448,7 @@ mod tests {
         quantity,value,unit,method
         verdict,overloaded,,
         lambda_per_s,9.0,requests/s,given
-        lambda_star_per_s.high,7.1982094454,requests/s,exact
+        lambda_star_per_s.high,7.1982094454,requests/s,upper bound
         lambda_star_per_s.low,6.5,requests/s,exact
         lambda_star_per_s.bracket_low,7.198209445,requests/s,exact
         lambda_star_per_s.bracket_high,7.198209446,requests/s,exact
