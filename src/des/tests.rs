@@ -1,6 +1,6 @@
 use super::*;
 use crate::scenario::{
-    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, StepNoise, StepTimeLaw, Time,
+    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Slo, StepNoise, StepTimeLaw, Time,
     Workload,
 };
 
@@ -11,18 +11,15 @@ pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
         workload: Workload {
             rate_per_s: Some(rate),
             arrivals: ArrivalLaw::Poisson {},
-            class: vec![Class { name: "a".into(), share: 1.0, prompt, output }],
+            class: vec![Class::new("a", prompt, output)],
             trace: None,
+            slo: Slo::default(),
         },
         instance: Instance { max_sequences: 64, max_batch_tokens: None, kv_tokens: None, block_tokens: 1 },
-        policy: Policy {
-            engine: Engine::VllmV1,
-            admission: Admission::Greedy,
-            preemption: Preemption::Recompute,
-            swap_s_per_token: None,
-        },
+        policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::Recompute),
         step_time: StepTimeLaw::AffineContext { base_s: 0.02, per_token_s: 2.5e-4, per_context_token_s: 2e-7 },
         step_noise: StepNoise::None,
+        cluster: None,
     }
 }
 

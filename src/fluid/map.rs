@@ -62,8 +62,8 @@ impl<'a> Map<'a> {
     /// Memory that a new request must find.
     fn entry(&self) -> f64 {
         match self.load.scenario.policy.admission {
-            Admission::Greedy => self.holds(0),
             Admission::Reserve => self.load.prompt() + self.load.output() + self.waste,
+            _ => self.holds(0),
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Pressure {
 pub(super) fn regime(load: &Load, capacity: f64, other_flow: f64) -> Regime {
     match load.scenario.policy.admission {
         Admission::Reserve => reserve(load, capacity),
-        Admission::Greedy => greedy(load, capacity, other_flow),
+        _ => greedy(load, capacity, other_flow),
     }
 }
 
@@ -154,7 +154,7 @@ fn extra_work(load: &Load, flow: f64, pressure: &Pressure) -> (f64, f64) {
     // A victim's blocks are full but for its last.
     let held = pressure.victim_tokens - (entry_moments(load).0 - load.prompt() - 1.0);
     match policy.preemption {
-        Preemption::None => (0.0, 0.0),
+        Preemption::None | Preemption::Restart => (0.0, 0.0),
         Preemption::Recompute => (flow * pressure.per_request * (held - 2.0).max(0.0), 0.0),
         Preemption::Swap => {
             let seconds = policy.swap_s_per_token.unwrap_or(0.0);

@@ -18,6 +18,7 @@ mod ode;
 mod path;
 mod residents;
 pub mod root;
+pub mod scope;
 mod single;
 mod slots;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Scenarios for the tests of this room.
 
 use crate::scenario::{
-    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Scenario, StepNoise, StepTimeLaw,
-    Workload,
+    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Scenario, Slo, StepNoise,
+    StepTimeLaw, Workload,
 };
 
 pub(super) fn constant(tokens: u64) -> LengthLaw {
@@ -33,18 +33,15 @@ pub(super) fn scenario(rate: f64, prompt: LengthLaw, output: LengthLaw, step_tim
         workload: Workload {
             rate_per_s: Some(rate),
             arrivals: ArrivalLaw::default(),
-            class: vec![Class { name: "a".into(), share: 1.0, prompt, output }],
+            class: vec![Class::new("a", prompt, output)],
             trace: None,
+            slo: Slo::default(),
         },
         instance: Instance { max_sequences: cap, max_batch_tokens: None, kv_tokens: None, block_tokens: 1 },
-        policy: Policy {
-            engine: Engine::VllmV1,
-            admission: Admission::Greedy,
-            preemption: Preemption::None,
-            swap_s_per_token: None,
-        },
+        policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None),
         step_time,
         step_noise: StepNoise::None,
+        cluster: None,
     }
 }
 

@@ -31,14 +31,8 @@ impl Instance {
     pub fn validate(&self) -> Result<(), ScenarioError> {
         require_at_least_one("max_sequences", self.max_sequences)?;
         require_at_least_one("block_tokens", self.block_tokens)?;
-        if let Some(budget) = self.max_batch_tokens
-            && budget < self.max_sequences
-        {
-            return Err(ScenarioError::at(
-                "max_batch_tokens",
-                format!("is `{budget}`, below max_sequences `{}`", self.max_sequences),
-                "give at least one token of budget per sequence, as vLLM requires",
-            ));
+        if let Some(budget) = self.max_batch_tokens {
+            require_at_least_one("max_batch_tokens", budget)?;
         }
         for (key, value) in [("max_sequences", self.max_sequences), ("block_tokens", self.block_tokens)] {
             if value > 1 << 24 {

@@ -4,6 +4,8 @@
 //! room checks again.
 
 pub mod arrivals;
+pub mod batching;
+pub mod cluster;
 pub mod error;
 pub mod instance;
 pub mod lengths;
@@ -12,6 +14,7 @@ pub mod moments;
 mod nearest;
 pub mod overrides;
 pub mod policy;
+pub mod prediction;
 pub mod presets;
 pub mod schema;
 pub mod step_time;
@@ -22,16 +25,22 @@ pub mod workload;
 use serde::{Deserialize, Serialize};
 
 pub use arrivals::ArrivalLaw;
+pub use batching::{
+    BatchRules, Batching, BudgetCounts, Engine, FirstToken, MixedCost, Mixing, Packing, Priority, Prompts,
+    SequenceLimit,
+};
+pub use cluster::{Cluster, Contention, Group, Link, PrefillPool, Routing};
 pub use error::ScenarioError;
 pub use instance::Instance;
 pub use lengths::{LengthLaw, MixturePart};
 pub use load::{load, open};
 pub use moments::Moments;
 pub use overrides::Override;
-pub use policy::{Admission, Engine, Policy, Preemption};
+pub use policy::{Admission, Order, Policy, Preemption, Sight, Transfer, Trigger, Victim};
+pub use prediction::Prediction;
 pub use step_time::{StepNoise, StepTimeLaw};
 pub use time::Time;
-pub use workload::{Class, TraceMode, TraceSource, Workload};
+pub use workload::{Class, Slo, TraceMode, TraceSource, Workload};
 
 #[cfg(test)]
 mod bad_input_tests;
@@ -56,6 +65,9 @@ pub struct Scenario {
     /// Randomness of the iteration time.
     #[serde(default, skip_serializing_if = "StepNoise::is_none")]
     pub step_noise: StepNoise,
+    /// More than one instance, or GPUs; absent means one instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
 }
 
 impl Scenario {
@@ -69,7 +81,13 @@ impl Scenario {
         self.instance.validate().map_err(|error| error.under("instance"))?;
         self.policy.validate().map_err(|error| error.under("policy"))?;
         self.step_time.validate().map_err(|error| error.under("step_time"))?;
-        self.validate_memory()
+        self.validate_cluster()?;
+        for (member, count) in self.members() {
+            if count > 0 {
+                member.validate_rules()?;
+            }
+        }
+        Ok(())
     }
 
     /// File names are made from the name.
@@ -87,10 +105,7 @@ impl Scenario {
 
     /// K of the instance under its engine: 1 for run-to-completion.
     pub fn sequence_cap(&self) -> u64 {
-        match self.policy.engine {
-            Engine::VllmV1 => self.instance.max_sequences,
-            Engine::RunToCompletion => 1,
-        }
+        if self.policy.engine == Engine::RunToCompletion { 1 } else { self.instance.max_sequences }
     }
 
     /// Longest prompt + output that can arrive; none when unbounded.
@@ -102,24 +117,130 @@ impl Scenario {
         peaks.into_iter().try_fold(0, |longest, peak| Some(longest.max(peak?)))
     }
 
-    /// Greedy admission without preemption is allowed only where memory cannot run out.
+    /// The batching rules with every part decided.
+    pub fn batch_rules(&self) -> BatchRules {
+        self.policy.batching.over(self.policy.engine)
+    }
+
+    /// Sequences of a split batch that decode, and that are prompts: ⌊rK⌋ and the rest.
+    pub fn split(&self) -> (u64, u64) {
+        let decodes = (self.batch_rules().decode_share * self.sequence_cap() as f64 + 1e-9).floor() as u64;
+        (decodes, self.sequence_cap() - decodes)
+    }
+
+    /// Scenarios of one instance each that together make up the cluster, with how many there are of each: the decode or only
+    /// pool first, then the groups, then the prefill pool.
+    pub fn members(&self) -> Vec<(Self, u64)> {
+        let Some(cluster) = &self.cluster else { return vec![(self.clone(), 1)] };
+        let alone = Self { cluster: None, ..self.clone() };
+        let with = |instance: &Option<Instance>, policy: &Option<Policy>, step_time: &Option<StepTimeLaw>| Self {
+            instance: instance.clone().unwrap_or_else(|| self.instance.clone()),
+            policy: policy.clone().unwrap_or_else(|| self.policy.clone()),
+            step_time: step_time.clone().unwrap_or_else(|| self.step_time.clone()),
+            ..alone.clone()
+        };
+        let mut members = vec![(alone.clone(), cluster.replicas)];
+        members.extend(
+            cluster.group.iter().map(|group| (with(&group.instance, &group.policy, &group.step_time), group.count)),
+        );
+        if let Some(pool) = &cluster.prefill {
+            members.push((with(&pool.instance, &pool.policy, &pool.step_time), pool.replicas));
+        }
+        members
+    }
+
+    fn validate_cluster(&self) -> Result<(), ScenarioError> {
+        if let Some(cluster) = &self.cluster {
+            cluster.validate().map_err(|error| error.under("cluster"))?;
+        }
+        let pool = self.cluster.as_ref().and_then(|cluster| cluster.gpus);
+        for (index, class) in self.workload.class.iter().enumerate() {
+            let place = format!("workload.class[{index}]");
+            match pool {
+                Some(gpus) if class.gpus > gpus => {
+                    let problem = format!("is `{}`, and the pool has `{gpus}`", class.gpus);
+                    return Err(
+                        ScenarioError::at("gpus", problem, "give the pool more GPUs, or the class fewer").under(&place)
+                    );
+                }
+                None if class.gpus > 1 => {
+                    let problem = format!("is `{}`, but there is no GPU pool", class.gpus);
+                    return Err(ScenarioError::at("gpus", problem, "set cluster.gpus, or remove the key").under(&place));
+                }
+                None if class.step_time.is_some() => {
+                    let remedy = "set cluster.gpus, or give a group of the cluster its own step_time";
+                    return Err(
+                        ScenarioError::at("step_time", "is given, but there is no GPU pool", remedy).under(&place)
+                    );
+                }
+                _ => {}
+            }
+            if let Some(model) = &class.model {
+                self.validate_model(model).map_err(|error| error.under(&place))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Some instance must serve every class.
+    fn validate_model(&self, model: &str) -> Result<(), ScenarioError> {
+        let served = self.cluster.as_ref().is_none_or(|cluster| {
+            let serves = |group: &Group| group.model.as_deref().is_none_or(|other| other == model);
+            cluster.replicas > 0 || cluster.gpus.is_some() || cluster.group.iter().any(serves)
+        });
+        if served {
+            return Ok(());
+        }
+        let problem = format!("is `{model}`, which no group of the cluster serves");
+        Err(ScenarioError::at("model", problem, "name the model of a group, or add one"))
+    }
+
+    /// Rules that contradict each other or the limits.
+    fn validate_rules(&self) -> Result<(), ScenarioError> {
+        let (decodes, prompts) = self.split();
+        if self.batch_rules().priority == Priority::Split && (decodes == 0 || prompts == 0) {
+            return Err(ScenarioError::at(
+                "policy.batching.decode_share",
+                format!("leaves {decodes} decodes and {prompts} prompts of max_sequences `{}`", self.sequence_cap()),
+                "choose a share, or more sequences, so that both kinds get one",
+            ));
+        }
+        let classes = self.workload.class_rates().len();
+        let thresholds = self.policy.wait_thresholds.len();
+        if self.policy.admission == Admission::Wait && thresholds > 0 && thresholds != classes {
+            return Err(ScenarioError::at(
+                "policy.wait_thresholds",
+                format!("are `{thresholds}` for `{classes}` classes"),
+                "give one threshold per class, or none",
+            ));
+        }
+        self.validate_memory()
+    }
+
+    /// Going without preemption is allowed only where memory cannot run out.
     fn validate_memory(&self) -> Result<(), ScenarioError> {
         let Some(memory) = self.instance.kv_tokens else { return Ok(()) };
-        if self.policy.admission == Admission::Reserve || self.policy.preemption != Preemption::None {
+        let policy = &self.policy;
+        if policy.preemption != Preemption::None {
+            return Ok(());
+        }
+        if policy.admission == Admission::Reserve && policy.prediction.is_exact() {
             return Ok(());
         }
         let block = self.instance.block_tokens;
+        let capped = self.batch_rules().sequence_limit == SequenceLimit::Residents;
         let need = self
             .longest_request()
             .map(|peak| peak.min(memory).div_ceil(block) * block)
-            .and_then(|peak| peak.checked_mul(self.sequence_cap()));
+            .and_then(|peak| peak.checked_mul(self.sequence_cap()))
+            .filter(|_| capped);
         if need.is_some_and(|need| need <= memory) {
             return Ok(());
         }
         Err(ScenarioError::at(
             "policy.preemption",
-            format!("is `none` under greedy admission, and {memory} KV tokens can run out"),
-            "choose admission = \"reserve\", preemption = \"recompute\" or \"swap\", or more kv_tokens",
+            format!("is `none` under this admission rule, and {memory} KV tokens can run out"),
+            "choose admission = \"reserve\" with exact predictions, preemption = \"recompute\" or \"swap\", or more kv_tokens",
         ))
     }
 }

@@ -308,8 +308,9 @@ mod tests {
         Workload {
             rate_per_s: Some(1.0),
             arrivals: super::super::ArrivalLaw::default(),
-            class: vec![Class { name: "a".into(), share: 1.0, prompt, output }],
+            class: vec![Class::new("a", prompt, output)],
             trace: None,
+            slo: crate::scenario::Slo::default(),
         }
     }
 

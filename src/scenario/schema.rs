@@ -19,6 +19,8 @@ pub enum Shape {
     Whole,
     /// A number.
     Number,
+    /// `true` or `false`.
+    Flag,
     /// A list of whole numbers.
     Wholes,
     /// One of some words.
@@ -72,6 +74,7 @@ pub static SCENARIO: Shape = Shape::Table(&[
     needed("policy", &POLICY),
     needed("step_time", &STEP_TIME),
     optional("step_noise", &STEP_NOISE),
+    optional("cluster", &CLUSTER),
 ]);
 
 pub(super) static WORKLOAD: Shape = Shape::Table(&[
@@ -79,6 +82,13 @@ pub(super) static WORKLOAD: Shape = Shape::Table(&[
     optional("arrivals", &ARRIVALS),
     optional("class", &CLASSES),
     optional("trace", &TRACE),
+    optional("slo", &SLO),
+]);
+
+pub(super) static SLO: Shape = Shape::Table(&[
+    optional("ttft_s", &Shape::Number),
+    optional("tpot_s", &Shape::Number),
+    optional("e2e_s", &Shape::Number),
 ]);
 
 pub(super) static ARRIVALS: Shape = Shape::Law(&[
@@ -92,6 +102,11 @@ pub(super) static CLASSES: Shape = Shape::Tables(&[
     optional("share", &Shape::Number),
     needed("prompt", &LENGTH),
     needed("output", &LENGTH),
+    optional("weight", &Shape::Number),
+    optional("slo", &SLO),
+    optional("model", &Shape::Text),
+    optional("gpus", &Shape::Whole),
+    optional("step_time", &STEP_TIME),
 ]);
 
 pub(super) static TRACE: Shape = Shape::Table(&[needed("file", &Shape::Text), optional("mode", &TRACE_MODE)]);
@@ -118,14 +133,114 @@ pub(super) static INSTANCE: Shape = Shape::Table(&[
 
 pub(super) static POLICY: Shape = Shape::Table(&[
     needed("engine", &ENGINE),
+    optional("batching", &BATCHING),
+    optional("order", &ORDER),
     needed("admission", &ADMISSION),
+    optional("threshold_share", &Shape::Number),
+    optional("watermark_share", &Shape::Number),
+    optional("quota_per_class", &Shape::Whole),
+    optional("wait_thresholds", &Shape::Wholes),
+    optional("wait_segments", &Shape::Wholes),
+    optional("prediction", &PREDICTION),
     needed("preemption", &PREEMPTION),
+    optional("trigger", &TRIGGER),
+    optional("allow_waiting_preempt", &Shape::Flag),
+    optional("victim", &VICTIM),
     optional("swap_s_per_token", &Shape::Number),
+    optional("swap_latency_s", &Shape::Number),
+    optional("swap_transfer", &TRANSFER),
+    optional("arrivals_seen", &SIGHT),
 ]);
 
-pub(super) static ENGINE: Shape = Shape::Choice(&["vllm-v1", "run-to-completion"]);
-pub(super) static ADMISSION: Shape = Shape::Choice(&["greedy", "reserve"]);
-pub(super) static PREEMPTION: Shape = Shape::Choice(&["none", "swap", "recompute"]);
+pub(super) static ENGINE: Shape = Shape::Choice(&[
+    "vllm-v1",
+    "run-to-completion",
+    "static",
+    "orca",
+    "vllm-v0",
+    "sarathi",
+    "decode-node",
+    "decode-prioritizing",
+    "prefill-prioritizing",
+    "hybrid",
+]);
+pub(super) static BATCHING: Shape = Shape::Table(&[
+    optional("mixing", &MIXING),
+    optional("priority", &PRIORITY),
+    optional("decode_share", &Shape::Number),
+    optional("prompts", &PROMPTS),
+    optional("chunk_tokens", &Shape::Whole),
+    optional("packing", &PACKING),
+    optional("sequence_limit", &SEQUENCE_LIMIT),
+    optional("mixed_cost", &MIXED_COST),
+    optional("first_token", &FIRST_TOKEN),
+    optional("budget_counts", &BUDGET_COUNTS),
+]);
+pub(super) static MIXING: Shape = Shape::Choice(&["mixed", "exclusive"]);
+pub(super) static PRIORITY: Shape = Shape::Choice(&["decode-first", "prefill-first", "split"]);
+pub(super) static PROMPTS: Shape = Shape::Choice(&["whole", "chunked", "present"]);
+pub(super) static PACKING: Shape = Shape::Choice(&["strict", "fill"]);
+pub(super) static SEQUENCE_LIMIT: Shape = Shape::Choice(&["residents", "batch"]);
+pub(super) static MIXED_COST: Shape = Shape::Choice(&["sum", "max"]);
+pub(super) static FIRST_TOKEN: Shape = Shape::Choice(&["prefill", "decode"]);
+pub(super) static BUDGET_COUNTS: Shape = Shape::Choice(&["processed", "context"]);
+pub(super) static ORDER: Shape =
+    Shape::Choice(&["fcfs", "shortest-prompt", "srpt", "weighted-fcfs", "weighted-srpt", "smallest-volume", "random"]);
+pub(super) static ADMISSION: Shape =
+    Shape::Choice(&["greedy", "reserve", "look-ahead", "threshold", "watermark", "quota", "wait", "nested-wait"]);
+pub(super) static PREEMPTION: Shape = Shape::Choice(&["none", "swap", "recompute", "restart"]);
+pub(super) static TRIGGER: Shape = Shape::Choice(&["conservative", "aggressive"]);
+pub(super) static VICTIM: Shape =
+    Shape::Choice(&["lifo", "fifo", "least-progress", "most-memory", "lowest-weight", "latest-batch"]);
+pub(super) static TRANSFER: Shape = Shape::Choice(&["blocking", "overlapped"]);
+pub(super) static SIGHT: Shape = Shape::Choice(&["at-once", "one-step-late"]);
+pub(super) static PREDICTION: Shape = Shape::Law(&[
+    variant("exact", &[]),
+    variant("lognormal", &[needed("cv", &Shape::Number)]),
+    variant("class-mean", &[]),
+    variant("one-bit", &[needed("threshold", &Shape::Whole)]),
+]);
+
+pub(super) static CLUSTER: Shape = Shape::Table(&[
+    optional("replicas", &Shape::Whole),
+    optional("routing", &ROUTING),
+    optional("choices", &Shape::Whole),
+    optional("window_s", &Shape::Number),
+    optional("group", &GROUPS),
+    optional("prefill", &PREFILL_POOL),
+    optional("link", &LINK),
+    optional("gpus", &Shape::Whole),
+]);
+pub(super) static ROUTING: Shape = Shape::Choice(&[
+    "round-robin",
+    "random",
+    "least-loaded",
+    "join-shortest-queue",
+    "power-of-d",
+    "shortest-expected-delay",
+    "milp",
+]);
+pub(super) static GROUPS: Shape = Shape::Tables(&[
+    needed("name", &Shape::Text),
+    optional("count", &Shape::Whole),
+    optional("model", &Shape::Text),
+    optional("instance", &INSTANCE),
+    optional("policy", &POLICY),
+    optional("step_time", &STEP_TIME),
+]);
+pub(super) static PREFILL_POOL: Shape = Shape::Table(&[
+    optional("replicas", &Shape::Whole),
+    optional("routing", &ROUTING),
+    optional("instance", &INSTANCE),
+    optional("policy", &POLICY),
+    optional("step_time", &STEP_TIME),
+]);
+pub(super) static LINK: Shape = Shape::Table(&[
+    needed("tokens_per_s", &Shape::Number),
+    optional("latency_s", &Shape::Number),
+    optional("contention", &CONTENTION),
+]);
+pub(super) static CONTENTION: Shape = Shape::Choice(&["fifo", "none"]);
 
 pub(super) static STEP_TIME: Shape = Shape::Law(&[
     variant("affine", &[needed("base_s", &Shape::Number), needed("per_token_s", &Shape::Number)]),
@@ -165,7 +280,9 @@ impl Shape {
     /// Names the first key that is unknown, missing or of the wrong kind.
     pub fn check(&self, value: &mut Value, place: &str) -> Result<(), ScenarioError> {
         match (self, &mut *value) {
-            (Self::Text, Value::String(_)) | (Self::Number, Value::Float(_)) => Ok(()),
+            (Self::Text, Value::String(_)) | (Self::Number, Value::Float(_)) | (Self::Flag, Value::Boolean(_)) => {
+                Ok(())
+            }
             (Self::Whole, Value::Integer(number)) if *number >= 0 => Ok(()),
             (Self::Whole, Value::Float(number)) if number.fract() == 0.0 && (0.0..LARGEST_WHOLE).contains(number) => {
                 *value = Value::Integer(*number as i64);
@@ -197,6 +314,7 @@ impl Shape {
             Self::Text => "text in quotes".into(),
             Self::Whole => "a whole number, not negative".into(),
             Self::Number => "a number".into(),
+            Self::Flag => "true or false".into(),
             Self::Wholes => "a list of whole numbers, such as [1, 2, 3]".into(),
             Self::Choice(words) => format!("one of {}", quoted(words.iter().copied())),
             Self::Table(fields) => format!("a table [{place}] with {}", quoted(fields.iter().map(|field| field.key))),
@@ -362,8 +480,10 @@ mod tests {
 
     use super::*;
     use crate::scenario::{
-        Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, MixturePart, Policy, Preemption, Scenario,
-        StepNoise, StepTimeLaw, TraceMode, TraceSource, Workload,
+        Admission, ArrivalLaw, Batching, BudgetCounts, Class, Cluster, Contention, Engine, FirstToken, Group, Instance,
+        LengthLaw, Link, MixedCost, Mixing, MixturePart, Order, Packing, Policy, Prediction, Preemption, PrefillPool,
+        Priority, Prompts, Routing, Scenario, SequenceLimit, Sight, Slo, StepNoise, StepTimeLaw, TraceMode,
+        TraceSource, Transfer, Trigger, Victim, Workload,
     };
 
     /// A value that fits a shape.
@@ -372,6 +492,7 @@ mod tests {
             Shape::Text => "a".into(),
             Shape::Whole => 7.into(),
             Shape::Number => 1.5.into(),
+            Shape::Flag => true.into(),
             Shape::Wholes => vec![1, 2].into(),
             Shape::Choice(words) => words[0].into(),
             Shape::Table(fields) => sample_table(fields).into(),
@@ -440,6 +561,28 @@ mod tests {
         agree_table::<MixturePart>(&MIXTURE_PARTS);
         agree_table::<Instance>(&INSTANCE);
         agree_table::<Policy>(&POLICY);
+        agree_table::<Batching>(&BATCHING);
+        agree_table::<Slo>(&SLO);
+        agree_table::<Cluster>(&CLUSTER);
+        agree_table::<Group>(&GROUPS);
+        agree_table::<PrefillPool>(&PREFILL_POOL);
+        agree_table::<Link>(&LINK);
+        agree_law::<Prediction>(&PREDICTION);
+        agree_choice::<Mixing>(&MIXING);
+        agree_choice::<Priority>(&PRIORITY);
+        agree_choice::<Prompts>(&PROMPTS);
+        agree_choice::<Packing>(&PACKING);
+        agree_choice::<SequenceLimit>(&SEQUENCE_LIMIT);
+        agree_choice::<MixedCost>(&MIXED_COST);
+        agree_choice::<FirstToken>(&FIRST_TOKEN);
+        agree_choice::<BudgetCounts>(&BUDGET_COUNTS);
+        agree_choice::<Order>(&ORDER);
+        agree_choice::<Trigger>(&TRIGGER);
+        agree_choice::<Victim>(&VICTIM);
+        agree_choice::<Transfer>(&TRANSFER);
+        agree_choice::<Sight>(&SIGHT);
+        agree_choice::<Routing>(&ROUTING);
+        agree_choice::<Contention>(&CONTENTION);
         agree_law::<ArrivalLaw>(&ARRIVALS);
         agree_law::<LengthLaw>(&LENGTH);
         agree_law::<StepTimeLaw>(&STEP_TIME);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::StepTimeLaw;
 use super::arrivals::ArrivalLaw;
-use super::error::{ScenarioError, require_at_most, require_positive};
+use super::error::{ScenarioError, require_at_least_one, require_at_most, require_positive};
 use super::lengths::LengthLaw;
 use super::trace::Trace;
 
@@ -25,6 +26,38 @@ pub struct Workload {
     /// A recorded trace in place of the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceSource>,
+    /// What every class without objectives of its own, and a trace, is held to.
+    #[serde(default, skip_serializing_if = "Slo::is_empty")]
+    pub slo: Slo,
+}
+
+/// Latency objectives of one request; it attains them when it keeps every one that is given.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slo {
+    /// Longest time to the first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_s: Option<f64>,
+    /// Longest mean time per output token after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tpot_s: Option<f64>,
+    /// Longest time to the last token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e2e_s: Option<f64>,
+}
+
+impl Slo {
+    /// Whether there is no objective.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn validate(&self) -> Result<(), ScenarioError> {
+        for (key, value) in [("ttft_s", self.ttft_s), ("tpot_s", self.tpot_s), ("e2e_s", self.e2e_s)] {
+            value.map_or(Ok(()), |seconds| require_positive(key, seconds)).map_err(|error| error.under("slo"))?;
+        }
+        Ok(())
+    }
 }
 
 /// One class of requests; prompt and output lengths are independent within a class.
@@ -40,10 +73,54 @@ pub struct Class {
     pub prompt: LengthLaw,
     /// Law of o, the output tokens.
     pub output: LengthLaw,
+    /// What one unit of its time in the system counts, for weighted orders and weighted flow time.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// Its objectives, when they are not those of the workload.
+    #[serde(default, skip_serializing_if = "Slo::is_empty")]
+    pub slo: Slo,
+    /// The model that it asks for; groups of a cluster may serve one model only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// GPUs that one request takes at once in a GPU pool.
+    #[serde(default = "one_gpu", skip_serializing_if = "is_one_gpu")]
+    pub gpus: u64,
+    /// The iteration-time law of its model in a GPU pool, when it is not the scenario's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_time: Option<StepTimeLaw>,
+}
+
+impl Class {
+    /// A class with a name, lengths, and everything else as usual.
+    pub fn new(name: &str, prompt: LengthLaw, output: LengthLaw) -> Self {
+        Self {
+            name: name.to_owned(),
+            share: 1.0,
+            prompt,
+            output,
+            weight: 1.0,
+            slo: Slo::default(),
+            model: None,
+            gpus: 1,
+            step_time: None,
+        }
+    }
 }
 
 fn one() -> f64 {
     1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
+}
+
+fn one_gpu() -> u64 {
+    1
+}
+
+fn is_one_gpu(value: &u64) -> bool {
+    *value == 1
 }
 
 /// A trace file and how it is used.
@@ -98,6 +175,22 @@ impl Workload {
         }
     }
 
+    /// The objectives of each class; one entry for a trace.
+    pub fn objectives(&self) -> Vec<Slo> {
+        if self.trace.is_some() {
+            return vec![self.slo];
+        }
+        self.class.iter().map(|class| if class.slo.is_empty() { self.slo } else { class.slo }).collect()
+    }
+
+    /// Names of the classes; one entry for a trace.
+    pub fn class_names(&self) -> Vec<String> {
+        if self.trace.is_some() {
+            return vec!["trace".to_owned()];
+        }
+        self.class.iter().map(|class| class.name.clone()).collect()
+    }
+
     /// Arrival rate of each class; one entry for a trace.
     pub fn class_rates(&self) -> Vec<f64> {
         if self.trace.is_some() {
@@ -117,6 +210,7 @@ impl Workload {
             }
         }
         self.arrivals.validate().map_err(|error| error.under("arrivals"))?;
+        self.slo.validate()?;
         match (&self.trace, self.class.is_empty()) {
             (Some(_), false) => {
                 Err(ScenarioError::at("class", "stands beside a trace", "keep either workload.class or workload.trace"))
@@ -157,6 +251,13 @@ impl Workload {
             let place = format!("class[{index}]");
             require_positive("share", class.share).map_err(|error| error.under(&place))?;
             require_at_most("share", class.share, 1e9).map_err(|error| error.under(&place))?;
+            require_positive("weight", class.weight).map_err(|error| error.under(&place))?;
+            require_at_most("weight", class.weight, 1e9).map_err(|error| error.under(&place))?;
+            class.slo.validate().map_err(|error| error.under(&place))?;
+            require_at_least_one("gpus", class.gpus).map_err(|error| error.under(&place))?;
+            if let Some(law) = &class.step_time {
+                law.validate().map_err(|error| error.under("step_time").under(&place))?;
+            }
             if self.class[..index].iter().any(|other| other.name == class.name) {
                 let problem = format!("is `{}`, as another class is named", class.name);
                 return Err(ScenarioError::at("name", problem, "give every class its own name").under(&place));

@@ -9,8 +9,8 @@ use crate::scenario::Admission;
 #[inline]
 pub fn room_needed(rule: Admission, prompt: i64, output: i64, progress: i64) -> i64 {
     match rule {
-        Admission::Greedy => prompt + progress + 1,
         Admission::Reserve => prompt + output,
+        _ => prompt + progress + 1,
     }
 }
 

@@ -8,8 +8,8 @@ mod reference;
 
 use fluidsim::des::{Observer, RequestRecord, StepRecord};
 use fluidsim::scenario::{
-    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Scenario, StepNoise, StepTimeLaw,
-    Workload,
+    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Scenario, Slo, StepNoise,
+    StepTimeLaw, Workload,
 };
 
 /// One class, Poisson arrivals, nothing that limits but `sequences`.
@@ -20,18 +20,15 @@ fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64, sequences: u64, law
         workload: Workload {
             rate_per_s: Some(rate),
             arrivals: ArrivalLaw::Poisson {},
-            class: vec![Class { name: "only".into(), share: 1.0, prompt, output }],
+            class: vec![Class::new("only", prompt, output)],
             trace: None,
+            slo: Slo::default(),
         },
         instance: Instance { max_sequences: sequences, max_batch_tokens: None, kv_tokens: None, block_tokens: 1 },
-        policy: Policy {
-            engine: Engine::VllmV1,
-            admission: Admission::Greedy,
-            preemption: Preemption::None,
-            swap_s_per_token: None,
-        },
+        policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None),
         step_time: law,
         step_noise: StepNoise::None,
+        cluster: None,
     }
 }
 

@@ -152,7 +152,7 @@ fn adding_a_class_changes_no_other_class() {
     let mut together = alone.clone();
     together.workload.rate_per_s = Some(10.0);
     let constant = LengthLaw::Constant { tokens: 9 };
-    together.workload.class.push(Class { name: "other".into(), share: 1.0, prompt: constant, output });
+    together.workload.class.push(Class::new("other", constant, output));
     let of_first = |scenario: &Scenario| {
         let mut watcher = Watcher::default();
         simulate_observed(scenario, &Options::until(Time::ZERO, seconds(100.0)), &mut watcher);

@@ -1,0 +1,91 @@
+//! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
+
+use crate::scenario::{
+    Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
+    Trigger, Victim,
+};
+
+/// Why theory does not answer this scenario; none when it does.
+pub fn refusal(scenario: &Scenario) -> Option<ScenarioError> {
+    let (key, what) = unknown_to_theory(scenario)?;
+    Some(ScenarioError::at(
+        key,
+        format!("{what}, which theory does not cover yet"),
+        "use `fluidsim simulate`, which covers every rule",
+    ))
+}
+
+fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
+    let policy = &scenario.policy;
+    let known: BatchRules = Engine::VllmV1.rules();
+    let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
+    let named = |key: &'static str, value: &dyn std::fmt::Debug| Some((key, format!("asks for {value:?}")));
+    if scenario.cluster.is_some() {
+        return Some(("cluster", "describes more than one instance".into()));
+    }
+    if scenario.batch_rules() != known {
+        return named("policy.engine", &policy.engine);
+    }
+    if short {
+        return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
+    }
+    if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
+        return named("policy.admission", &policy.admission);
+    }
+    if policy.preemption == Preemption::Restart {
+        return named("policy.preemption", &policy.preemption);
+    }
+    if policy.order != Order::Fcfs {
+        return named("policy.order", &policy.order);
+    }
+    if policy.trigger != Trigger::Conservative {
+        return named("policy.trigger", &policy.trigger);
+    }
+    if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
+        return named("policy.victim", &policy.victim());
+    }
+    if policy.sight() != Sight::AtOnce {
+        return named("policy.arrivals_seen", &policy.sight());
+    }
+    if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
+        return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
+    }
+    if !policy.prediction.is_exact() {
+        return named("policy.prediction", &policy.prediction);
+    }
+    None
+}
+
+/// The nearest scenario that theory answers: one instance with its share of the traffic under the rules of vLLM v1. Good enough to plan
+/// the length of a run, never to answer the question.
+pub fn nearest(scenario: &Scenario) -> Scenario {
+    if refusal(scenario).is_none() {
+        return scenario.clone();
+    }
+    let policy = &scenario.policy;
+    let admission = if policy.admission == Admission::Reserve { Admission::Reserve } else { Admission::Greedy };
+    let preemption = match policy.preemption {
+        Preemption::Restart => Preemption::Recompute,
+        other => other,
+    };
+    let engine = if policy.engine == Engine::RunToCompletion { policy.engine } else { Engine::VllmV1 };
+    let mut near = scenario.clone();
+    near.policy = Policy {
+        batching: Batching::default(),
+        swap_s_per_token: policy.swap_s_per_token,
+        trigger: Trigger::Conservative,
+        ..Policy::of(engine, admission, preemption)
+    };
+    let instances = near.members().iter().map(|(_, count)| count).sum::<u64>().max(1);
+    near.workload.rate_per_s = Some(near.workload.rate() / instances as f64);
+    near.cluster = None;
+    near.instance.max_batch_tokens = near.instance.max_batch_tokens.map(|budget| budget.max(near.sequence_cap()));
+    if let Some(memory) = near.instance.kv_tokens
+        && near.policy.preemption == Preemption::None
+        && near.policy.admission != Admission::Reserve
+    {
+        // Memory that cannot run out is no limit.
+        near.instance.kv_tokens = Some(memory).filter(|_| near.validate().is_ok());
+    }
+    near
+}
