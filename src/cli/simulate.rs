@@ -134,9 +134,9 @@ impl Observer for Files {
         let Some(file) = &mut self.requests else { return };
         let time = |time: Option<Time>| time.map_or(String::new(), |time| time.seconds().to_string());
         let outcome = match (request.rejected, request.completed) {
-            (true, _) => "rejected: peak exceeds KV memory",
-            (false, Some(_)) => "completed",
-            (false, None) => "in system",
+            (Some(rejection), _) => format!("rejected: {}", rejection.reason()),
+            (None, Some(_)) => "completed".to_owned(),
+            (None, None) => "in system".to_owned(),
         };
         let line = format!(
             "{},{},{},{},{},{},{},{},{},{outcome}\n",

@@ -7,7 +7,7 @@ use super::batch::Batch;
 use super::log::Log;
 use super::memory::KvMemory;
 use super::options::Options;
-use super::record::{Observer, RequestRecord, Sample, StepRecord, Totals, Window};
+use super::record::{Observer, Rejection, RequestRecord, Sample, StepRecord, Totals, Window};
 use super::sequence::{NOT_YET, Sequence, Sequences, Stage, UNMEASURED};
 use super::source::{Arrival, Feed, Source};
 use crate::cost::{ExactStep, NoisyStep};
@@ -216,7 +216,7 @@ impl<'a> Engine<'a> {
         self.log.totals.rejected += 1;
         if let Some(observer) = self.observer.as_deref_mut() {
             let sequence = Sequence::new(id, arrival.time, arrival.class, arrival.prompt, arrival.output, UNMEASURED);
-            observer.request(&RequestRecord { rejected: true, ..record(&sequence) });
+            observer.request(&RequestRecord { rejected: Some(Rejection::Memory), ..record(&sequence) });
         }
     }
 
@@ -313,7 +313,9 @@ impl<'a> Engine<'a> {
                 step: self.tick as u64,
                 start: Time(self.now),
                 duration: Time(duration),
+                instance: 0,
                 decodes: self.decoding,
+                prefills: self.batch.prefills.len() as i64,
                 prefill_tokens: self.batch.prefill_tokens,
                 running: self.running,
                 waiting: self.waiting,
@@ -466,7 +468,9 @@ fn record(sequence: &Sequence) -> RequestRecord {
         first_token: reached(sequence.first_token),
         completed: None,
         preemptions: sequence.preemptions,
-        rejected: false,
+        preempted: Time::ZERO,
+        rejected: None,
+        instance: 0,
     }
 }
 

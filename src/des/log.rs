@@ -92,7 +92,7 @@ impl Log {
             let window = &mut self.windows[self.passed - 1];
             window.end = state.time;
             window.in_system_at_end = in_system;
-            window.totals = difference(&state.totals, &window.totals);
+            window.totals = state.totals.since(&window.totals);
         }
         if let Some(window) = self.windows.get_mut(self.passed) {
             window.start = state.time;
@@ -108,21 +108,5 @@ impl Log {
         while self.passed < self.edges.len() {
             self.pass_edge(&state);
         }
-    }
-}
-
-fn difference(end: &Totals, start: &Totals) -> Totals {
-    Totals {
-        arrived: end.arrived - start.arrived,
-        completed: end.completed - start.completed,
-        rejected: end.rejected - start.rejected,
-        preemptions: end.preemptions - start.preemptions,
-        steps: end.steps - start.steps,
-        tokens: end.tokens - start.tokens,
-        busy: end.busy - start.busy,
-        waiting: end.waiting - start.waiting,
-        running: end.running - start.running,
-        swapped: end.swapped - start.swapped,
-        kv: end.kv - start.kv,
     }
 }

@@ -17,7 +17,9 @@ mod tests;
 
 pub use engine::Run;
 pub use options::Options;
-pub use record::{Observer, RequestRecord, Sample, StepRecord, Totals, Window};
+pub use record::{
+    ClassTally, Event, EventKind, Observer, Queues, Rejection, RequestRecord, Sample, StepRecord, Totals, Window, Work,
+};
 pub use source::{BLOCK_S, Feed};
 
 /// Runs one trial of a validated scenario.

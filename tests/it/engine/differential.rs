@@ -177,7 +177,7 @@ fn assert_same(seed: u64, run: &Run, watcher: &Watcher, outcome: &Outcome, horiz
         let times = [engine.admitted, engine.first_token, engine.completed].map(|time| time.map(|time| time.0));
         let expected = [reference.admitted, reference.first_token, reference.completed];
         assert_eq!(times, expected, "case {seed}, request {}: admitted, first token, completed", engine.id);
-        let counts = (engine.arrival.0, engine.preemptions, engine.rejected);
+        let counts = (engine.arrival.0, engine.preemptions, engine.rejected.is_some());
         assert_eq!(counts, (reference.arrival, reference.preemptions, reference.rejected), "case {seed}");
     }
     let totals = &run.totals;

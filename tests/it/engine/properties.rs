@@ -43,7 +43,7 @@ fn littles_law_has_no_residual() {
         let sojourns: i128 = watcher
             .requests
             .iter()
-            .filter(|request| !request.rejected)
+            .filter(|request| request.rejected.is_none())
             .map(|request| until(request.completed) - request.arrival.0)
             .sum();
         assert_eq!(in_system(&run), sojourns);
@@ -64,29 +64,13 @@ fn requests_are_conserved() {
     }
 }
 
-fn sum(left: Totals, right: &Totals) -> Totals {
-    Totals {
-        arrived: left.arrived + right.arrived,
-        completed: left.completed + right.completed,
-        rejected: left.rejected + right.rejected,
-        preemptions: left.preemptions + right.preemptions,
-        steps: left.steps + right.steps,
-        tokens: left.tokens + right.tokens,
-        busy: left.busy + right.busy,
-        waiting: left.waiting + right.waiting,
-        running: left.running + right.running,
-        swapped: left.swapped + right.swapped,
-        kv: left.kv + right.kv,
-    }
-}
-
 #[test]
 fn windows_sum_to_the_whole() {
     for scenario in pressed() {
         let horizon = seconds(40.0);
         let options = Options { limit: horizon, windows: 7, ..Options::until(Time::ZERO, horizon) };
         let run = simulate(&scenario, &options);
-        let parts = run.windows.iter().fold(Totals::default(), |total, window| sum(total, &window.totals));
+        let parts = run.windows.iter().fold(Totals::default(), |total, window| total.plus(&window.totals));
         assert_eq!(parts, run.totals);
         assert!(run.windows.windows(2).all(|pair| pair[0].end == pair[1].start));
         let measured: u64 = run.windows.iter().map(|window| window.e2e.count() + window.censored).sum();
