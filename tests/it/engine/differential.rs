@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fluidsim::des::{Options, Run, simulate_observed};
+use fluidsim::des::{Options, Run, Work, simulate_observed};
 use fluidsim::scenario::trace::{Trace, TraceRequest};
 use fluidsim::scenario::{Admission, LengthLaw, Preemption, Scenario, StepTimeLaw, Time, TraceMode, TraceSource};
 use rand::{RngExt, SeedableRng};
@@ -208,11 +208,15 @@ fn engine_is_the_reference_bit_for_bit() {
         let (stepping, of_stepping) = run(&case, false);
         assert_same(seed, &stepping, &of_stepping, &outcome, case.options.horizon);
         assert_same(seed, &leaping, &of_leaping, &outcome, case.options.horizon);
-        assert_eq!(Run { leaps: 0, ..leaping.clone() }, Run { leaps: 0, ..stepping.clone() }, "case {seed}");
+        assert_eq!(
+            Run { work: Work::default(), ..leaping.clone() },
+            Run { work: Work::default(), ..stepping.clone() },
+            "case {seed}"
+        );
         seen.preempted += u64::from(leaping.totals.preemptions > 0);
         seen.preempted_twice += u64::from(of_leaping.requests.iter().any(|request| request.preemptions > 1));
         seen.rejected += u64::from(leaping.totals.rejected > 0);
-        seen.leapt += u64::from(leaping.leaps < stepping.leaps);
+        seen.leapt += u64::from(leaping.work.leaps < stepping.work.leaps);
         seen.cut_short += u64::from(leaping.in_system > 0);
     }
     let least = [seen.preempted, seen.preempted_twice, seen.rejected, seen.leapt, seen.cut_short].into_iter().min();
