@@ -4,6 +4,7 @@
 mod differential;
 mod oracles;
 mod properties;
+mod random;
 mod reference;
 
 use fluidsim::des::{Observer, RequestRecord, StepRecord};
