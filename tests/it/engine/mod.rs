@@ -2,6 +2,7 @@
 //! published and independently simulated figures (within intervals).
 
 mod differential;
+mod oracle_reference;
 mod oracles;
 mod properties;
 mod random;
