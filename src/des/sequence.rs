@@ -47,8 +47,13 @@ pub struct Sequence {
     pub written: i64,
     /// While active: the tick at which it would have had no token.
     pub origin: i64,
-    /// The iteration in which it was admitted last.
+    /// The iteration in which it was admitted last, and the how manieth admission that was.
     pub entered: i64,
+    pub admission: u64,
+    /// The how manieth to become ready it was.
+    pub readied: u64,
+    /// The longest end of a segment that it has passed.
+    pub passed: i64,
     /// Its place in an order that is not first come, first served; set while it is queued.
     pub key: u64,
     pub stage: Stage,
@@ -82,6 +87,9 @@ impl Sequence {
             written: 0,
             origin: 0,
             entered: -1,
+            admission: 0,
+            readied: 0,
+            passed: 0,
             key: 0,
             stage: Stage::Prefill,
             on_host: false,

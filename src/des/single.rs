@@ -39,11 +39,9 @@ pub fn run<'a>(scenario: &Scenario, options: &Options, observer: Option<&'a mut 
 impl Single<'_> {
     fn run(mut self) -> Run {
         let late = self.instance.rules.one_step_late;
+        self.take_arrivals(0);
         loop {
-            if !late || self.instance.is_empty() {
-                self.take_arrivals();
-                self.instance.show_late();
-            }
+            self.take_arrivals(if late { self.instance.last_start } else { self.instance.now });
             if self.instance.log.next_cut().0 <= self.instance.now {
                 let state = self.instance.state();
                 self.instance.log.pass(state);
@@ -59,40 +57,44 @@ impl Single<'_> {
     /// One iteration, or a wait for the next event; `false` when there is none.
     fn step(&mut self, late: bool) -> bool {
         let formed = self.instance.form(&mut self.watch);
-        if late {
-            self.take_arrivals();
-        }
+        let joined = late && self.take_arrivals(self.instance.now);
         if formed {
             let arrival = self.upcoming.map_or(Time::NEVER, |arrival| arrival.time);
             let cut = self.instance.log.next_cut().0.min(self.limit);
+            if joined {
+                self.instance.unsettle();
+            }
             self.instance.plan(arrival.0, cut);
             self.instance.commit(&mut self.watch);
             return true;
         }
-        if self.instance.has_late() {
-            self.instance.show_late();
+        if joined || self.instance.has_changed() {
             return true;
         }
         let full = self.instance.waiting >= self.instance.rules.max_waiting;
         let arrival = self.upcoming.filter(|_| !full).map_or(Time::NEVER.0, |arrival| arrival.time.0);
-        let next = arrival.min(self.instance.log.next_cut().0).min(self.instance.next_by_itself());
-        if next >= Time::NEVER.0 {
+        let event = arrival.min(self.instance.next_by_itself());
+        let next = event.min(self.instance.log.next_cut().0);
+        if next >= Time::NEVER.0 || (event >= Time::NEVER.0 && self.instance.log.is_past_windows()) {
             return false;
         }
         self.instance.idle_until(next.min(self.limit));
+        self.take_arrivals(self.instance.now);
         true
     }
 
     fn is_over(&self) -> bool {
         let log = &self.instance.log;
-        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0)
+        let all_taken = self.upcoming.is_none_or(|arrival| arrival.time.0 > self.instance.now);
+        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0 && all_taken)
     }
 
-    /// Hands every request that has arrived by now to the instance.
-    fn take_arrivals(&mut self) {
+    /// Hands every request that has arrived by `time` to the instance. Whether there was one.
+    fn take_arrivals(&mut self, time: i128) -> bool {
+        let before = self.instance.log.totals.arrived;
         let mut rejected = 0;
         while let Some(arrival) = self.upcoming
-            && arrival.time.0 <= self.instance.now
+            && arrival.time.0 <= time
             && self.instance.waiting < self.instance.rules.max_waiting
         {
             self.upcoming = self.source.next();
@@ -104,9 +106,11 @@ impl Single<'_> {
                 }
             }
         }
+        self.instance.log.totals.arrived > before
     }
 
     fn finish(mut self) -> Run {
+        self.take_arrivals(self.instance.now);
         let in_system = self.instance.close(&mut self.watch);
         let instance = self.instance;
         Run {

@@ -22,6 +22,11 @@ impl Instance {
     pub(super) fn admit(&mut self, watch: &mut Watch<'_>) {
         self.batch.unsettled = false;
         let open_classes = self.open_classes();
+        self.batch.displaced.clear();
+        self.batch.entered.clear();
+        if !open_classes.is_empty() {
+            self.batch.entered.resize(self.rules.weights.len(), 0);
+        }
         let mut next = self.queue.first();
         let mut blocked = false;
         while let Some((place, slot)) = next {
@@ -29,6 +34,10 @@ impl Instance {
                 break;
             }
             self.work.looks += 1;
+            if self.batch.displaced.contains(&slot) {
+                next = self.queue.behind(place);
+                continue;
+            }
             match self.look(slot, &open_classes, watch) {
                 Look::Enters(share) => {
                     next = self.queue.take(self.place_now(place, slot));
@@ -71,12 +80,8 @@ impl Instance {
     }
 
     /// Of WAIT and Nested WAIT: how many of each class (of all together) may enter now.
-    fn open_classes(&mut self) -> Vec<i64> {
+    fn open_classes(&self) -> Vec<i64> {
         let classes = self.rules.weights.len();
-        if matches!(self.rules.admission, Admission::Quota | Admission::Wait | Admission::NestedWait) {
-            self.batch.entered.clear();
-            self.batch.entered.resize(classes, 0);
-        }
         match self.rules.admission {
             Admission::Quota => vec![self.rules.quota; classes],
             Admission::Wait => {
@@ -102,20 +107,20 @@ impl Instance {
         }
     }
 
-    fn class_may_enter(&self, slot: u32, open: &[i64]) -> bool {
+    fn class_may_enter(&self, slot: u32, open: &[i64], entered: &[i64]) -> bool {
         let sequence = self.sequences.get(slot);
         let class = sequence.class as usize;
         let known = sequence.preemptions > 0;
         match self.rules.admission {
-            Admission::Quota => self.batch.entered[class] < open[class],
-            Admission::Wait => known || self.batch.entered[class] < open[class],
-            Admission::NestedWait => known || self.batch.entered.iter().sum::<i64>() < open[0],
+            Admission::Quota => entered[class] < open[class],
+            Admission::Wait => known || entered[class] < open[class],
+            Admission::NestedWait => known || entered.iter().sum::<i64>() < open[0],
             _ => true,
         }
     }
 
     fn look(&mut self, slot: u32, open: &[i64], watch: &mut Watch<'_>) -> Look {
-        if !self.class_may_enter(slot, open) {
+        if !self.class_may_enter(slot, open, &self.batch.entered) {
             return Look::PassedOver;
         }
         let ready = self.sequences.get(slot).stage == Stage::Ready;
@@ -127,8 +132,11 @@ impl Instance {
         let fits = |this: &Self| {
             this.running < this.rules.residents && this.would_fit(slot, this.batch.after, this.batch.held)
         };
-        if fits(self) || (self.rules.waiting_preempts && self.displace(slot, watch) && fits(self)) {
+        if fits(self) {
             return Look::Enters(share);
+        }
+        if self.rules.waiting_preempts && self.displace(slot, watch) && fits(self) {
+            return Look::Enters(if ready { 0 } else { self.share_of(slot, self.batch.left) });
         }
         self.batch.unsettled |= self.rules.admission == Admission::LookAhead;
         Look::Blocked
@@ -140,16 +148,40 @@ impl Instance {
         let memory = self.memory.capacity;
         let need = self.memory.rounded(sequence.target() + 1);
         let greedy = after + need <= memory;
+        if self.running == 0 {
+            return greedy;
+        }
         match self.rules.admission {
             Admission::Greedy | Admission::Quota | Admission::Wait | Admission::NestedWait => greedy,
             Admission::Reserve if self.rules.exact_predictions => {
-                self.reserved + self.memory.rounded(sequence.prompt + sequence.output) <= memory
+                greedy && self.reserved + self.memory.rounded(sequence.prompt + sequence.output) <= memory
             }
             Admission::Reserve => greedy && self.reserved_now() + self.peak_of(slot) <= memory,
             Admission::LookAhead => greedy && self.fits_ahead(slot),
             Admission::Threshold => greedy && held < self.rules.mark,
-            Admission::Watermark => after + need <= memory - self.rules.mark || (greedy && self.running == 0),
+            Admission::Watermark => after + need <= memory - self.rules.mark,
         }
+    }
+
+    /// Whether somebody would enter an iteration of prompts with nobody preempted.
+    pub(super) fn a_prompt_could_enter(&self) -> bool {
+        let open = self.open_classes();
+        let none = vec![0; self.rules.weights.len()];
+        let mut next = self.queue.first().filter(|_| self.running < self.rules.residents);
+        while let Some((place, slot)) = next {
+            let prompt = self.sequences.get(slot).stage == Stage::Prefill;
+            let (after, held) = (self.memory.allocated, self.memory.allocated);
+            if self.class_may_enter(slot, &open, &none) {
+                if prompt && self.share_of(slot, self.rules.budget) > 0 && self.would_fit(slot, after, held) {
+                    return true;
+                }
+                if self.rules.batch.packing == Packing::Strict {
+                    return false;
+                }
+            }
+            next = self.queue.behind(place);
+        }
+        false
     }
 
     fn peak_of(&self, slot: u32) -> i64 {
@@ -176,15 +208,19 @@ impl Instance {
     fn enter(&mut self, slot: u32, share: i64, watch: &mut Watch<'_>) {
         self.sequences.admit(slot);
         self.running += 1;
-        let (now, steps) = (self.now, self.steps);
+        self.admissions += 1;
+        self.batch.entrants += 1;
+        let (now, steps, admission) = (self.now, self.steps, self.admissions);
         let sequence = self.sequences.get_mut(slot);
         sequence.entered = steps;
+        sequence.admission = admission;
         if sequence.admitted == NOT_YET {
             sequence.admitted = now;
         }
         let on_host = std::mem::take(&mut sequence.on_host);
         let class = sequence.class as usize;
-        if sequence.preemptions > 0 {
+        let known = sequence.preemptions > 0;
+        if known {
             sequence.away += now - sequence.left;
             self.swapped -= 1;
         } else {
@@ -193,7 +229,9 @@ impl Instance {
                 self.waiting_by_class[class] -= 1;
             }
         }
-        if let Some(entered) = self.batch.entered.get_mut(class) {
+        if let Some(entered) = self.batch.entered.get_mut(class)
+            && !(known && self.rules.waits)
+        {
             *entered += 1;
         }
         if self.rules.admission == Admission::Reserve {
@@ -219,27 +257,30 @@ impl Instance {
             self.log.totals.moved_tokens += i128::from(kept);
             if self.overlaps() {
                 let back = self.host_link.send(Time(self.now), kept);
-                self.sequences.get_mut(slot).stage = Stage::Loading;
-                self.loading.push_back((back.0, slot));
-                self.batch.after += if self.rules.aggressive { target } else { self.memory.rounded(kept) };
-                self.batch.left -= 1;
-                self.batch.places -= 1;
-                return kept;
+                if back.0 > self.now {
+                    self.sequences.get_mut(slot).stage = Stage::Loading;
+                    self.loading.push_back((back.0, slot));
+                    self.batch.after += if self.rules.aggressive { target } else { self.memory.rounded(kept) };
+                    return kept;
+                }
+            } else {
+                self.batch.moved_tokens += kept;
+                self.batch.moved += 1;
             }
-            self.batch.moved_tokens += kept;
-            self.batch.moved += 1;
         }
-        self.batch.places -= 1;
         let end = if sequence.stage == Stage::Ready {
-            self.make_ready(slot, false);
-            self.batch.left -= 1;
-            sequence.target() + 1
+            self.enter_ready(slot);
+            let advances = i64::from(self.sequences.get(slot).stage == Stage::Active);
+            self.batch.left -= advances;
+            self.batch.places -= advances;
+            sequence.target() + advances
         } else {
             let tokens = share.min(self.sequences.get(slot).unwritten());
             let end = self.held_after(slot, tokens);
             self.add_share(slot, tokens);
-            self.prefilling.push(slot);
+            self.start_prefilling(slot);
             self.batch.left -= tokens;
+            self.batch.places -= 1;
             end
         };
         self.batch.after += if self.rules.aggressive { target } else { self.memory.rounded(end) };

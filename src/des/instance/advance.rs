@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::super::record::{EventKind, Queues, RequestRecord, StepRecord};
 use super::super::sequence::{NOT_YET, Sequence, Stage, UNMEASURED};
-use super::batch::{Kind, Share, next_stop};
+use super::batch::{Kind, Share};
 use super::{Instance, Watch};
 use crate::scenario::{BudgetCounts, MixedCost, Time};
 
@@ -105,7 +105,9 @@ impl Instance {
         if watch.steps {
             self.notify_step(&plan, duration, decodes, watch);
         }
+        self.last_start = self.now + total(&plan, plan.steps - 1);
         self.now += duration;
+        self.pressed &= duration == 0;
         self.steps += plan.steps;
         self.work.leaps += 1;
         if decodes > 0 {
@@ -166,6 +168,7 @@ impl Instance {
             totals.swapped += duration * i128::from(self.swapped);
             totals.kv += duration * i128::from(self.context);
             self.now = time;
+            self.pressed = false;
         }
     }
 
@@ -212,9 +215,8 @@ impl Instance {
         observer.step(&record);
         if watch.queues {
             let id = |slot: u32| self.sequences.get(slot).id;
-            let queued = self.queue.slots().chain(self.late.iter().copied());
             let (swapped, waiting): (Vec<u32>, Vec<u32>) =
-                queued.partition(|&slot| self.sequences.get(slot).preemptions > 0);
+                self.queue.slots().partition(|&slot| self.sequences.get(slot).preemptions > 0);
             let mut running: Vec<u64> = self.sequences.residents().map(|(slot, _)| id(slot)).collect();
             running.reverse();
             let waiting: Vec<u64> = waiting.into_iter().map(id).collect();
@@ -264,8 +266,6 @@ impl Instance {
             self.complete(slot, watch);
         } else if self.rules.hands_over {
             self.depart(slot);
-        } else if self.rules.segments.contains(&sequence.done) {
-            self.gather(slot);
         } else {
             self.make_ready(slot, self.batch.kind == Kind::Mixed);
         }
@@ -293,19 +293,16 @@ impl Instance {
                     self.ready.remove(&mut self.sequences, slot);
                 }
                 self.complete(slot, watch);
-            } else if self.rules.segments.contains(&emitted) {
+            } else if sequence.passed < emitted && self.rules.segments.contains(&emitted) {
                 self.deactivate(slot);
                 self.ready.remove(&mut self.sequences, slot);
                 self.gather(slot);
-            } else if due == self.tick {
-                let stop = next_stop(emitted, sequence.output, &self.rules.segments);
-                debug_assert!(emitted < stop, "a live entry is due at a stop");
             }
         }
     }
 
     /// Lets a resident stand at the end of its segment.
-    fn gather(&mut self, slot: u32) {
+    pub(super) fn gather(&mut self, slot: u32) {
         let sequence = self.sequences.get_mut(slot);
         sequence.stage = Stage::Gathering;
         if let Some(segment) = self.rules.segments.iter().position(|&end| end == sequence.done) {

@@ -52,8 +52,11 @@ pub struct Batch {
     pub held: i64,
     /// Requests of each class that have entered.
     pub entered: Vec<i64>,
-    /// Victims of this iteration.
+    /// Victims of those who have entered.
+    pub displaced: Vec<u32>,
+    /// Victims and entrants of this iteration.
     pub victims: usize,
+    pub entrants: usize,
 }
 
 impl Instance {
@@ -70,15 +73,14 @@ impl Instance {
     }
 
     fn form_once(&mut self, watch: &mut Watch<'_>) -> bool {
-        self.ration(self.candidates());
-        self.batch.kind = self.kind();
+        self.choose_kind();
         if !self.rules.aggressive {
             self.make_room(watch);
         }
         self.share_prompts();
         self.admit(watch);
         if self.rules.aggressive {
-            self.make_room(watch);
+            self.make_room_after(watch);
         }
         self.ration_after();
         self.decodes() > 0 || !self.batch.prefills.is_empty()
@@ -91,6 +93,18 @@ impl Instance {
         batch.moved_tokens = 0;
         batch.moved = 0;
         batch.victims = 0;
+        batch.entrants = 0;
+    }
+
+    /// Whether somebody entered or was preempted when the iteration was formed.
+    pub fn has_changed(&self) -> bool {
+        self.batch.victims + self.batch.entrants > 0
+    }
+
+    /// Who of the ready may advance, and whether the iteration holds prompts, decodes or both.
+    pub(super) fn choose_kind(&mut self) {
+        self.ration(self.candidates());
+        self.batch.kind = self.kind();
     }
 
     /// Decodes of the iteration.
@@ -111,24 +125,11 @@ impl Instance {
         if rules.mixing == Mixing::Mixed {
             return Kind::Mixed;
         }
-        let prompts = match rules.priority {
-            Priority::DecodeFirst | Priority::Split => self.active == 0,
-            Priority::PrefillFirst => !self.prefilling.is_empty() || self.prompt_could_enter(),
-        };
-        let nothing_to_prefill = self.prefilling.is_empty()
-            && self.queue.first().is_some_and(|(_, slot)| self.sequences.get(slot).stage == Stage::Ready);
-        if prompts && !(nothing_to_prefill && self.active == 0) { Kind::Prompts } else { Kind::Decodes }
-    }
-
-    /// Whether the first of the queue would enter with its prompt in an iteration of prompts.
-    fn prompt_could_enter(&self) -> bool {
-        let Some((_, slot)) = self.queue.first() else { return false };
-        let sequence = self.sequences.get(slot);
-        if sequence.stage != Stage::Prefill || self.running >= self.rules.residents {
-            return false;
+        if rules.priority == Priority::DecodeFirst && self.active > 0 {
+            return Kind::Decodes;
         }
-        let share = self.share_of(slot, self.rules.budget);
-        share > 0 && self.would_fit(slot, self.memory.allocated, self.memory.allocated)
+        let goes_on = self.prefilling.iter().any(|&slot| self.share_of(slot, self.rules.budget) > 0);
+        if goes_on || (!self.pressed && self.a_prompt_could_enter()) { Kind::Prompts } else { Kind::Decodes }
     }
 
     /// What a prompt would get out of `left` tokens.
@@ -143,19 +144,17 @@ impl Instance {
         let decodes = self.decodes();
         match (self.batch.kind, self.rules.batch.priority) {
             _ if self.rules.batch.budget_counts == BudgetCounts::Context => UNLIMITED,
-            (Kind::Mixed, Priority::DecodeFirst | Priority::Split) => {
-                budget::prefill_budget(self.rules.budget, decodes)
-            }
-            (Kind::Decodes, _) => budget::prefill_budget(self.rules.budget, decodes),
             (Kind::Mixed, Priority::PrefillFirst) | (Kind::Prompts, _) => self.rules.budget,
+            _ => budget::prefill_budget(self.rules.budget, decodes),
         }
     }
 
     /// Prompts that may take part.
     pub(super) fn prompt_places(&self) -> i64 {
-        match self.rules.batch.priority {
-            Priority::Split => self.rules.prompt_places,
-            _ if self.batch.kind == Kind::Prompts => self.rules.prompt_places,
+        match (self.batch.kind, self.rules.batch.priority) {
+            (_, Priority::Split) | (Kind::Prompts, _) | (Kind::Mixed, Priority::PrefillFirst) => {
+                self.rules.prompt_places
+            }
             _ => self.rules.prompt_places - self.decodes(),
         }
     }
@@ -170,7 +169,7 @@ impl Instance {
                 let slot = self.prefilling[index];
                 let tokens = if places > 0 { self.share_of(slot, left) } else { 0 };
                 if tokens == 0 {
-                    break;
+                    continue;
                 }
                 growth += self.chunk_growth(slot, tokens);
                 self.add_share(slot, tokens);
@@ -214,16 +213,12 @@ impl Instance {
         if self.batch.kind == Kind::Decodes {
             return growth;
         }
-        if self.rules.aggressive {
-            return growth
-                + self.batch.prefills.iter().map(|share| self.chunk_growth(share.slot, share.tokens)).sum::<i64>();
-        }
         let mut left = self.prompt_budget();
         let mut places = self.prompt_places();
         for &slot in &self.prefilling {
             let tokens = if places > 0 { self.share_of(slot, left) } else { 0 };
             if tokens == 0 {
-                break;
+                continue;
             }
             growth += self.chunk_growth(slot, tokens);
             left -= tokens;
@@ -246,6 +241,14 @@ impl Instance {
         }
     }
 
+    /// Puts a resident among those whose prompt is not finished, in order of admission.
+    pub(super) fn start_prefilling(&mut self, slot: u32) {
+        let number = |slot: u32| self.sequences.get(slot).admission;
+        let place =
+            self.prefilling.iter().rposition(|&other| number(other) < number(slot)).map_or(0, |index| index + 1);
+        self.prefilling.insert(place, slot);
+    }
+
     /// What prompts, or the context, have left for the decodes.
     fn ration_after(&mut self) {
         if !self.rules.rationed {
@@ -257,8 +260,9 @@ impl Instance {
                 self.pause_last();
             }
         } else if self.batch.kind == Kind::Mixed && rules.priority == Priority::PrefillFirst {
-            let left = budget::prefill_budget(self.rules.budget, self.batch.prefill_tokens);
-            self.ration(self.active.min(left));
+            let tokens = budget::prefill_budget(self.rules.budget, self.batch.prefill_tokens);
+            let places = self.rules.prompt_places - self.batch.prefills.len() as i64;
+            self.ration(self.active.min(tokens).min(places));
         }
     }
 
@@ -279,16 +283,32 @@ impl Instance {
     /// A resident whose target is written stands ready; it is active at once where nobody may have to stand still. `regular`: its
     /// last token was emitted by the iteration that has just ended.
     pub(super) fn make_ready(&mut self, slot: u32, regular: bool) {
-        self.sequences.get_mut(slot).stage = Stage::Ready;
+        self.readied += 1;
+        let readied = self.readied;
+        let sequence = self.sequences.get_mut(slot);
+        sequence.stage = Stage::Ready;
+        sequence.readied = readied;
+        if sequence.passed < sequence.done && self.rules.segments.contains(&sequence.done) {
+            self.gather(slot);
+            return;
+        }
         if !self.rules.rationed {
             self.activate(slot, regular);
             return;
         }
-        let all_active = self.ready.first_paused == NONE;
         self.ready.push(&mut self.sequences, slot);
-        if all_active && self.active < self.candidates() {
+        if regular && self.ready.first_paused == slot && self.active < self.candidates() {
             self.ready.activate(&self.sequences);
-            self.activate(slot, regular);
+            self.activate(slot, true);
+        }
+    }
+
+    /// A ready entrant stands last among the ready; it advances in this iteration if all before it do.
+    pub(super) fn enter_ready(&mut self, slot: u32) {
+        self.make_ready(slot, false);
+        if self.rules.rationed && self.ready.first_paused == slot {
+            self.ready.activate(&self.sequences);
+            self.activate(slot, false);
         }
     }
 
@@ -336,7 +356,7 @@ impl Instance {
             self.loading.pop_front();
             if self.sequences.get(slot).written > 0 {
                 self.sequences.get_mut(slot).stage = Stage::Prefill;
-                self.prefilling.push(slot);
+                self.start_prefilling(slot);
             } else {
                 self.make_ready(slot, false);
             }
@@ -356,7 +376,14 @@ impl Instance {
             } else {
                 0
             };
+            if going == 0 {
+                continue;
+            }
+            let sequences = &self.sequences;
+            self.gathering[segment].sort_unstable_by_key(|&slot| sequences.get(slot).readied);
             for slot in self.gathering[segment].drain(..going).collect::<Vec<_>>() {
+                let sequence = self.sequences.get_mut(slot);
+                sequence.passed = sequence.done;
                 self.make_ready(slot, false);
                 any = true;
             }
@@ -366,7 +393,12 @@ impl Instance {
 
     /// Whether the scheduler must form the next iteration anew although nothing happens.
     pub(super) fn is_unsettled(&self) -> bool {
-        self.batch.unsettled || !self.late.is_empty() || (self.rules.waiting_preempts && !self.queue.is_empty())
+        let paused =
+            self.rules.rationed && self.rules.can_run_out && self.active < self.ready.count.min(self.candidates());
+        paused
+            || self.batch.unsettled
+            || (self.rules.aggressive && self.batch.victims > 0)
+            || (self.rules.waiting_preempts && !self.queue.is_empty())
     }
 
     /// What a resident's entry was, for events.

@@ -13,7 +13,7 @@ impl Instance {
         let totals = &self.log.totals;
         let here = self.in_system() as u64;
         totals.arrived + self.joined == totals.completed + totals.rejected + self.departed + here
-            && (self.queue.len() + self.late.len()) as i64 == self.waiting + self.swapped
+            && self.queue.len() as i64 == self.waiting + self.swapped
             && self.sequences.residents().count() as i64 == self.running
             && self.running <= self.rules.residents
     }

@@ -16,18 +16,36 @@ impl Instance {
         while victim::needs_victim(self.memory.allocated, self.growth(), self.memory.capacity) {
             let Some(slot) = self.victim() else { return };
             self.evict(slot, watch);
-            self.ration(self.candidates());
+            self.choose_kind();
+        }
+    }
+
+    /// Preempts those who have just been admitted, or others, until their memory covers what this iteration is short of (seed 000).
+    pub(super) fn make_room_after(&mut self, watch: &mut Watch<'_>) {
+        if !self.rules.can_run_out {
+            return;
+        }
+        let prompts: i64 = self.batch.prefills.iter().map(|share| self.chunk_growth(share.slot, share.tokens)).sum();
+        let decodes = if self.batch.kind == Kind::Prompts { 0 } else { self.memory.growth(self.tick, 1) };
+        let mut short = self.memory.allocated + decodes + prompts - self.memory.capacity;
+        while short > 0 {
+            let Some(slot) = self.victim() else { return };
+            let share = self.batch.prefills.iter().find(|share| share.slot == slot).map_or(0, |share| share.tokens);
+            short -= self.memory.rounded(self.held(self.sequences.get(slot)) + share);
+            self.evict(slot, watch);
         }
     }
 
     fn victim(&self) -> Option<u32> {
+        let mut here = self.sequences.residents().filter(|(_, sequence)| sequence.stage != Stage::Loading);
         match self.rules.victim {
-            Victim::Lifo => self.sequences.youngest(),
-            Victim::Fifo => self.sequences.oldest(),
+            Victim::Lifo => here.next().map(|(slot, _)| slot),
+            Victim::Fifo if self.loading.is_empty() => self.sequences.oldest(),
+            Victim::Fifo => here.last().map(|(slot, _)| slot),
             Victim::LatestBatch => {
-                let latest = self.sequences.get(self.sequences.youngest()?).entered;
-                let batch = self.sequences.residents().take_while(|(_, sequence)| sequence.entered == latest);
-                batch.last().map(|(slot, _)| slot)
+                let (first, youngest) = here.next()?;
+                let batch = here.take_while(|(_, sequence)| sequence.entered == youngest.entered);
+                batch.last().map_or(Some(first), |(slot, _)| Some(slot))
             }
             rule => {
                 let worth = |slot: u32| {
@@ -37,7 +55,7 @@ impl Instance {
                     victim::worth(rule, &Candidate { emitted, held: self.held(sequence), weight })
                 };
                 // The first of equals in this order is the last admitted.
-                self.sequences.residents().map(|(slot, _)| slot).min_by(|&a, &b| worth(a).total_cmp(&worth(b)))
+                here.map(|(slot, _)| slot).min_by(|&a, &b| worth(a).total_cmp(&worth(b)))
             }
         }
     }
@@ -58,7 +76,7 @@ impl Instance {
         let mut behind: Vec<((u64, u64), u32)> = self
             .sequences
             .residents()
-            .filter(|(_, resident)| resident.entered < self.steps)
+            .filter(|(_, resident)| resident.entered < self.steps && resident.stage != Stage::Loading)
             .map(|(other, _)| (rank(self, other), other))
             .filter(|(other, _)| *other > head)
             .collect();
@@ -77,17 +95,27 @@ impl Instance {
                 break;
             }
             let held = self.memory.rounded(self.held(self.sequences.get(other)));
-            if self.sequences.get(other).stage == Stage::Active
-                && self.batch.kind != Kind::Prompts
-                && self.rules.batch.priority != Priority::PrefillFirst
-            {
-                self.batch.left += 1;
-            }
+            self.give_back_share(other);
             self.evict(other, watch);
+            self.batch.displaced.push(other);
             self.batch.after -= held;
             self.batch.held -= held;
         }
         true
+    }
+
+    /// A victim's place in the iteration is free for others.
+    fn give_back_share(&mut self, slot: u32) {
+        let decodes = self.sequences.get(slot).stage == Stage::Active;
+        let prompts_first = self.batch.kind == Kind::Mixed && self.rules.batch.priority == Priority::PrefillFirst;
+        if decodes && self.batch.kind != Kind::Prompts && !prompts_first {
+            self.batch.left += 1;
+            self.batch.places += i64::from(self.rules.batch.priority != Priority::Split);
+        }
+        if let Some(share) = self.batch.prefills.iter().find(|share| share.slot == slot) {
+            self.batch.left += share.tokens;
+            self.batch.places += 1;
+        }
     }
 
     /// Preempts a resident: it gives back its memory and goes back to the queue.
@@ -116,11 +144,23 @@ impl Instance {
         }
         let sequence = self.sequences.get(slot);
         let swap_tail = self.rules.aggressive && self.rules.preemption == Preemption::Swap;
-        self.queue.put_back((sequence.key, sequence.id, slot), swap_tail, 0);
+        let entry = (sequence.key, sequence.id, slot);
+        let same_time = if self.rules.aggressive { self.victims_of_now() } else { 0 };
+        self.queue.put_back(entry, swap_tail, same_time);
         self.batch.victims += 1;
+        self.pressed = true;
         if watch.events {
             self.tell(kind, slot, -held, watch);
         }
+    }
+
+    /// Victims of this moment at the head of the queue.
+    fn victims_of_now(&self) -> usize {
+        let of_now = |slot: &u32| {
+            let sequence = self.sequences.get(*slot);
+            sequence.preemptions > 0 && sequence.left == self.now
+        };
+        self.queue.slots().take_while(of_now).count()
     }
 
     /// Takes a resident out of everything that advances it.
@@ -132,7 +172,6 @@ impl Instance {
                 if let Some(index) = self.batch.prefills.iter().position(|share| share.slot == slot) {
                     let share = self.batch.prefills.remove(index);
                     self.batch.prefill_tokens -= share.tokens;
-                    self.batch.left += share.tokens;
                 }
             }
             Stage::Loading => self.loading.retain(|&(_, other)| other != slot),
@@ -168,7 +207,7 @@ impl Instance {
                 }
                 return EventKind::SwapOut;
             }
-            Preemption::Restart => sequence.done = 0,
+            Preemption::Restart => (sequence.done, sequence.passed) = (0, 0),
             Preemption::Recompute | Preemption::None => {}
         }
         totals.wasted_tokens += i128::from(if present { held - sequence.prompt } else { held }.max(0));

@@ -39,6 +39,13 @@ pub(super) struct Instance {
     tick: i64,
     /// Iterations so far.
     steps: i64,
+    /// Admissions, and times that somebody became ready, so far.
+    admissions: u64,
+    readied: u64,
+    /// Whether somebody was preempted at this boundary.
+    pressed: bool,
+    /// When the last iteration began.
+    pub last_start: i128,
     memory: KvMemory,
     /// Σ peaks of the residents, under reserve admission with exact predictions.
     reserved: i64,
@@ -48,8 +55,6 @@ pub(super) struct Instance {
     active_context: i64,
     sequences: Sequences,
     queue: Queue,
-    /// Arrivals that the scheduler does not see yet.
-    late: VecDeque<u32>,
     /// Never resident.
     pub waiting: i64,
     /// Waiting requests that were never resident, by class; kept for WAIT.
@@ -99,13 +104,16 @@ impl Instance {
             now: 0,
             tick: 0,
             steps: 0,
+            admissions: 0,
+            readied: 0,
+            pressed: false,
+            last_start: 0,
             memory: KvMemory::new(limits.kv_tokens, limits.block_tokens),
             reserved: 0,
             context: 0,
             active_context: 0,
             sequences: Sequences::default(),
             queue: Queue::new(rules.sorted),
-            late: VecDeque::new(),
             waiting: 0,
             waiting_by_class: vec![0; rules.weights.len()],
             swapped: 0,
@@ -134,7 +142,7 @@ impl Instance {
 
     /// Nobody is here.
     pub fn is_empty(&self) -> bool {
-        self.running == 0 && self.queue.is_empty() && self.late.is_empty()
+        self.running == 0 && self.queue.is_empty()
     }
 
     /// Requests here.
@@ -196,11 +204,7 @@ impl Instance {
             sequence.key = self.key_of(&sequence, arrival.lot);
         }
         let slot = self.sequences.insert(sequence);
-        if self.rules.one_step_late {
-            self.late.push_back(slot);
-        } else {
-            self.queue.push((self.sequences.get(slot).key, id, slot));
-        }
+        self.queue.push((self.sequences.get(slot).key, id, slot));
         self.waiting += 1;
         if self.rules.waits {
             self.waiting_by_class[arrival.class as usize] += 1;
@@ -211,17 +215,9 @@ impl Instance {
         true
     }
 
-    /// Whether somebody has arrived whom the scheduler does not see yet.
-    pub fn has_late(&self) -> bool {
-        !self.late.is_empty()
-    }
-
-    /// Lets the scheduler see everyone who has arrived.
-    pub fn show_late(&mut self) {
-        while let Some(slot) = self.late.pop_front() {
-            let sequence = self.sequences.get(slot);
-            self.queue.push((sequence.key, sequence.id, slot));
-        }
+    /// Somebody has joined the queue since the batch was formed.
+    pub fn unsettle(&mut self) {
+        self.batch.unsettled = true;
     }
 
     fn key_of(&self, sequence: &Sequence, lot: u64) -> u64 {
@@ -283,13 +279,14 @@ impl Instance {
         match sequence.stage {
             Stage::Prefill => sequence.written,
             Stage::Active => sequence.prompt + self.tick - sequence.origin,
+            Stage::Loading if sequence.written > 0 => sequence.written,
             Stage::Ready | Stage::Loading | Stage::Gathering => sequence.target(),
         }
     }
 
     /// The requests that are still here when the run ends.
     pub fn unfinished(&self) -> Vec<Sequence> {
-        let queued = self.queue.slots().chain(self.late.iter().copied()).map(|slot| *self.sequences.get(slot));
+        let queued = self.queue.slots().map(|slot| *self.sequences.get(slot));
         queued.chain(self.sequences.residents().map(|(_, sequence)| *sequence)).collect()
     }
 

@@ -85,7 +85,8 @@ impl Rules {
             (false, true) => sequences,
             (false, false) => UNLIMITED,
         };
-        let memory = instance.kv_tokens.map_or(UNLIMITED, |tokens| tokens as i64);
+        let block = instance.block_tokens as i64;
+        let memory = instance.kv_tokens.map_or(UNLIMITED, |tokens| tokens as i64 / block * block);
         let share = policy.threshold_share.or(policy.watermark_share).unwrap_or(0.0);
         let waits = matches!(policy.admission, Admission::Wait | Admission::NestedWait);
         let (thresholds, segments) = if waits { wait::thresholds(scenario) } else { (Vec::new(), Vec::new()) };
@@ -105,9 +106,9 @@ impl Rules {
             residents: if by_batch { UNLIMITED } else { sequences },
             width,
             prompt_places: match (split, by_batch) {
-                (true, _) => split_prompts as i64,
+                (true, true) => split_prompts as i64,
                 (false, true) => sequences,
-                (false, false) => UNLIMITED,
+                (_, false) => UNLIMITED,
             },
             order: policy.order,
             sorted: policy.order != Order::Fcfs,

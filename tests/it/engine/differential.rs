@@ -7,7 +7,9 @@ use super::random::{Case, Family, Traffic, case};
 use super::reference::{Outcome, Rules, serve};
 
 /// The families of rules that the engine knows. All are `Family::ALL`.
-const ENABLED: &[Family] = &[];
+fn enabled() -> Vec<Family> {
+    std::env::var("FAMILIES").map_or(Vec::new(), |t| t.bytes().map(|b| Family::ALL[(b - b'0') as usize]).collect())
+}
 
 const CASES: u64 = 6000;
 const CASES_OF_CLASSES: u64 = 2000;
@@ -70,7 +72,7 @@ struct Coverage {
 fn compare(cases: u64, traffic: Traffic) -> Coverage {
     let mut seen = Coverage::default();
     for seed in 0..cases {
-        let case = case(seed, traffic, ENABLED);
+        let case = case(seed, traffic, &enabled());
         let about = format!("case {seed}");
         let outcome = reference(&case);
         let result = std::panic::catch_unwind(|| {

@@ -195,8 +195,10 @@ impl System {
         if arrives > now {
             request.on_its_way = Some(arrives);
         } else if ready {
+            let advancing = self.decoding.iter().filter(|&&index| !self.stands(index));
+            let all_advance = advancing.clone().all(|index| plan.decodes.contains(index));
             self.decoding.push(head);
-            if !self.stands(head) {
+            if all_advance && !self.stands(head) {
                 plan.decodes.push(head);
                 plan.ready_entrants += 1;
             }

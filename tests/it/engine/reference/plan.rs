@@ -47,9 +47,14 @@ impl Plan {
 }
 
 impl System {
-    /// Steps 1 to 6.
+    /// Steps 1 to 6. Whoever stands at the end of a segment goes on when nobody would take part.
     pub(super) fn plan(&mut self) -> Plan {
-        self.pass_segments();
+        self.pass_segments(false);
+        let plan = self.plan_once();
+        if plan.takes_part() || !self.pass_segments(true) { plan } else { self.plan_once() }
+    }
+
+    fn plan_once(&mut self) -> Plan {
         let mut plan = self.plan_residents();
         while self.is_short_of_memory(&plan) {
             self.preempt(self.victim());
@@ -140,11 +145,8 @@ impl System {
     /// Step 6: who of the candidates advances.
     fn choose_decodes(&self, plan: &mut Plan) {
         if self.prompts_go_first(plan) {
-            let candidates = plan.decodes.len() as i64 - plan.ready_entrants;
-            let most = self.tokens_left(plan).min(self.places_left(plan)).clamp(0, candidates);
-            let entrants = plan.decodes.split_off(candidates as usize);
-            plan.decodes.truncate(most as usize);
-            plan.decodes.extend(entrants);
+            let most = self.tokens_left(plan).min(self.places_left(plan)) + plan.ready_entrants;
+            plan.decodes.truncate(most.clamp(0, plan.decodes.len() as i64) as usize);
         }
         if let (BudgetCounts::Context, Some(budget)) = (self.rules.batch.budget_counts, self.rules.budget) {
             let mut most = 0;
@@ -179,18 +181,26 @@ impl System {
         self.rules.segments.contains(&request.emitted) && request.passed < request.emitted
     }
 
-    /// At each segment end, if enough residents stand there, that many go on.
-    fn pass_segments(&mut self) {
+    /// At each segment end, if enough residents stand there, that many go on; with `all`, all of them. They stand last among the
+    /// ready then. Whether anybody went on.
+    fn pass_segments(&mut self, all: bool) -> bool {
+        let mut any = false;
         let thresholds = self.rules.thresholds.iter().skip(1).copied();
         let segments: Vec<(i64, i64)> = self.rules.segments.iter().copied().zip(thresholds).collect();
         for (end, threshold) in segments {
             let mut standing = self.decoding.clone();
             standing.retain(|&index| self.stands(index) && self.requests[index].emitted == end);
-            if standing.len() as i64 >= threshold {
-                for &index in &standing[..threshold as usize] {
-                    self.requests[index].passed = end;
-                }
+            let going = if all { standing.len() } else { threshold as usize };
+            if standing.len() < going {
+                continue;
+            }
+            for &index in &standing[..going] {
+                self.requests[index].passed = end;
+                self.decoding.retain(|&other| other != index);
+                self.decoding.push(index);
+                any = true;
             }
         }
+        any
     }
 }
