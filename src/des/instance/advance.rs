@@ -110,6 +110,7 @@ impl Instance {
         self.pressed &= duration == 0;
         self.steps += plan.steps;
         self.work.leaps += 1;
+        (self.batch.moved, self.batch.moved_tokens) = (0, 0);
         if decodes > 0 {
             self.memory.allocated += self.memory.growth(self.tick, plan.steps);
             self.context += decodes * plan.steps;

@@ -90,8 +90,6 @@ impl Instance {
         let batch = &mut self.batch;
         batch.prefills.clear();
         batch.prefill_tokens = 0;
-        batch.moved_tokens = 0;
-        batch.moved = 0;
         batch.victims = 0;
         batch.entrants = 0;
     }
@@ -397,7 +395,7 @@ impl Instance {
             self.rules.rationed && self.rules.can_run_out && self.active < self.ready.count.min(self.candidates());
         paused
             || self.batch.unsettled
-            || (self.rules.aggressive && self.batch.victims > 0)
+            || (self.pressed && (self.rules.aggressive || self.rules.batch.mixing == Mixing::Exclusive))
             || (self.rules.waiting_preempts && !self.queue.is_empty())
     }
 
