@@ -130,7 +130,7 @@ impl Instance {
             return Look::Blocked;
         }
         let fits = |this: &Self| {
-            this.running < this.rules.residents && this.would_fit(slot, this.batch.after, this.batch.held)
+            this.running < this.rules.residents && this.would_fit(slot, this.batch.after, this.batch.held, &[])
         };
         if fits(self) {
             return Look::Enters(share);
@@ -142,22 +142,23 @@ impl Instance {
         Look::Blocked
     }
 
-    /// Whether the admission rule lets `slot` in beside `after` and `held` tokens.
-    pub(super) fn would_fit(&self, slot: u32, after: i64, held: i64) -> bool {
+    /// Whether the admission rule lets `slot` in beside `after` and `held` tokens and the residents that are not in `gone`.
+    pub(super) fn would_fit(&self, slot: u32, after: i64, held: i64, gone: &[u32]) -> bool {
         let sequence = self.sequences.get(slot);
         let memory = self.memory.capacity;
         let need = self.memory.rounded(sequence.target() + 1);
         let greedy = after + need <= memory;
-        if self.running == 0 {
+        if self.running == gone.len() as i64 {
             return greedy;
         }
         match self.rules.admission {
             Admission::Greedy | Admission::Quota | Admission::Wait | Admission::NestedWait => greedy,
             Admission::Reserve if self.rules.exact_predictions => {
-                greedy && self.reserved + self.memory.rounded(sequence.prompt + sequence.output) <= memory
+                let freed: i64 = gone.iter().map(|&other| self.peak_of(other)).sum();
+                greedy && self.reserved - freed + self.peak_of(slot) <= memory
             }
-            Admission::Reserve => greedy && self.reserved_now() + self.peak_of(slot) <= memory,
-            Admission::LookAhead => greedy && self.fits_ahead(slot),
+            Admission::Reserve => greedy && self.reserved_without(gone) + self.peak_of(slot) <= memory,
+            Admission::LookAhead => greedy && self.fits_ahead(slot, gone),
             Admission::Threshold => greedy && held < self.rules.mark,
             Admission::Watermark => after + need <= memory - self.rules.mark,
         }
@@ -172,7 +173,7 @@ impl Instance {
             let prompt = self.sequences.get(slot).stage == Stage::Prefill;
             let (after, held) = (self.memory.allocated, self.memory.allocated);
             if self.class_may_enter(slot, &open, &none) {
-                if prompt && self.share_of(slot, self.rules.budget) > 0 && self.would_fit(slot, after, held) {
+                if prompt && self.share_of(slot, self.rules.budget) > 0 && self.would_fit(slot, after, held, &[]) {
                     return true;
                 }
                 if self.rules.batch.packing == Packing::Strict {
@@ -190,17 +191,21 @@ impl Instance {
         self.memory.rounded(admission::room_needed(Admission::Reserve, sequence.prompt, sequence.predicted, emitted))
     }
 
-    fn reserved_now(&self) -> i64 {
-        self.sequences.residents().map(|(slot, _)| self.peak_of(slot)).sum()
+    fn residents_without(&self, gone: &[u32]) -> impl Iterator<Item = u32> {
+        self.sequences.residents().map(|(slot, _)| slot).filter(|slot| !gone.contains(slot))
     }
 
-    fn fits_ahead(&self, slot: u32) -> bool {
+    fn reserved_without(&self, gone: &[u32]) -> i64 {
+        self.residents_without(gone).map(|slot| self.peak_of(slot)).sum()
+    }
+
+    fn fits_ahead(&self, slot: u32, gone: &[u32]) -> bool {
         let outlook = |slot: u32| {
             let sequence = self.sequences.get(slot);
             let emitted = self.emitted(sequence);
             Outlook { target: sequence.prompt + emitted, left: (sequence.predicted - emitted).max(1) }
         };
-        let mut residents: Vec<Outlook> = self.sequences.residents().map(|(slot, _)| outlook(slot)).collect();
+        let mut residents: Vec<Outlook> = self.residents_without(gone).map(outlook).collect();
         admission::fits_ahead(&mut residents, outlook(slot), self.memory.capacity, self.memory.block - 1)
     }
 

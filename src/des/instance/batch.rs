@@ -54,6 +54,8 @@ pub struct Batch {
     pub entered: Vec<i64>,
     /// Victims of those who have entered.
     pub displaced: Vec<u32>,
+    /// Admissions of the instance before this iteration was formed.
+    pub admitted_before: u64,
     /// Victims and entrants of this iteration.
     pub victims: usize,
     pub entrants: usize,
@@ -73,6 +75,7 @@ impl Instance {
     }
 
     fn form_once(&mut self, watch: &mut Watch<'_>) -> bool {
+        self.batch.admitted_before = self.admissions;
         self.choose_kind();
         if !self.rules.aggressive {
             self.make_room(watch);

@@ -76,25 +76,24 @@ impl Instance {
         let mut behind: Vec<((u64, u64), u32)> = self
             .sequences
             .residents()
-            .filter(|(_, resident)| resident.entered < self.steps && resident.stage != Stage::Loading)
+            .filter(|(_, resident)| {
+                resident.admission <= self.batch.admitted_before && resident.stage != Stage::Loading
+            })
             .map(|(other, _)| (rank(self, other), other))
             .filter(|(other, _)| *other > head)
             .collect();
-        behind.sort_unstable();
-        let freed: i64 =
-            behind.iter().map(|&(_, other)| self.memory.rounded(self.held(self.sequences.get(other)))).sum();
-        let enough_places = self.running - (behind.len() as i64) < self.rules.residents;
-        if behind.is_empty()
-            || !enough_places
-            || !self.would_fit(slot, self.batch.after - freed, self.batch.held - freed)
-        {
-            return false;
-        }
-        while let Some((_, other)) = behind.pop() {
-            if self.running < self.rules.residents && self.would_fit(slot, self.batch.after, self.batch.held) {
-                break;
-            }
-            let held = self.memory.rounded(self.held(self.sequences.get(other)));
+        behind.sort_unstable_by(|left, right| right.cmp(left));
+        let behind: Vec<u32> = behind.into_iter().map(|(_, other)| other).collect();
+        let held = |this: &Self, other: u32| this.memory.rounded(this.held(this.sequences.get(other)));
+        let mut freed = 0;
+        let enough = (1..=behind.len()).find(|&count| {
+            freed += held(self, behind[count - 1]);
+            self.running - (count as i64) < self.rules.residents
+                && self.would_fit(slot, self.batch.after - freed, self.batch.held - freed, &behind[..count])
+        });
+        let Some(count) = enough else { return false };
+        for &other in &behind[..count] {
+            let held = held(self, other);
             self.give_back_share(other);
             self.evict(other, watch);
             self.batch.displaced.push(other);

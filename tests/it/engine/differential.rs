@@ -52,6 +52,14 @@ fn assert_same(about: &str, run: &Run, watcher: &Watcher, outcome: &Outcome) {
 
 /// Iteration by iteration, so that the first difference is seen.
 fn assert_same_steps(about: &str, watcher: &Watcher, outcome: &Outcome) {
+    if std::env::var("SHOW").is_ok_and(|case| format!("case {case}") == about) {
+        for (step, batch) in watcher.steps.iter().zip(&outcome.batches).take(40) {
+            eprintln!("{step:?}\n{batch:?}");
+        }
+        for event in &watcher.events {
+            eprintln!("{event:?}");
+        }
+    }
     for (step, batch) in watcher.steps.iter().zip(&outcome.batches) {
         let taken = (step.start.0, step.duration.0, step.decodes, step.prefill_tokens, step.running, step.kv_tokens);
         let expected = (batch.start, batch.duration, batch.decodes, batch.prompt_tokens, batch.running, batch.kv);
