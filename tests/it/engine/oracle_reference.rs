@@ -10,10 +10,10 @@ use super::reference::{Batch, Outcome, Request, Rules, serve};
 use super::scenario;
 use crate::run::shared;
 
-const SECOND: i128 = 1_000_000_000_000_000_000;
+pub const SECOND: i128 = 1_000_000_000_000_000_000;
 
 /// Rules of `engine` with unit steps and nothing that limits.
-fn unit_steps(engine: Engine) -> Scenario {
+pub fn unit_steps(engine: Engine) -> Scenario {
     let law = StepTimeLaw::Affine { base_s: 1.0, per_token_s: 0.0 };
     let only = LengthLaw::Constant { tokens: 1 };
     let mut scenario = scenario(only.clone(), only, 1.0, 1000, law);
