@@ -6,7 +6,7 @@ use super::Watcher;
 use super::random::{Case, Family, Traffic, case};
 use super::reference::{Outcome, Rules, serve};
 
-/// The families of rules that the engine knows. All are `Family::ALL`.
+/// The families of rules that the engine knows, beside vLLM v1 with greedy admission or reservation. All are `Family::ALL`.
 const ENABLED: &[Family] = &[];
 
 const CASES: u64 = 6000;

@@ -208,13 +208,13 @@ fn every_rule_keeps_the_laws_of_the_house() {
 }
 
 fn assert_caps(rules: &Rules, batch: &Batch, about: &str) {
-    let (tokens, sequences) = (batch.decodes + batch.prompt_tokens, batch.decodes);
+    let tokens = batch.decodes + batch.prompt_tokens;
     assert!(tokens > 0 && batch.duration > 0, "{about}: {batch:?}");
     assert!(tokens <= rules.token_budget(), "{about}: {batch:?}");
     assert!(rules.memory.is_none_or(|memory| batch.kv <= memory), "{about}: {batch:?}");
     match rules.batch.sequence_limit {
         SequenceLimit::Residents => assert!(batch.running <= rules.sequences, "{about}: {batch:?}"),
-        SequenceLimit::Batch => assert!(sequences <= rules.sequences, "{about}: {batch:?}"),
+        SequenceLimit::Batch => assert!(batch.sequences <= rules.sequences, "{about}: {batch:?}"),
     }
     if rules.batch.mixing == Mixing::Exclusive {
         assert!(batch.decodes == 0 || batch.prompt_tokens == 0, "{about}: {batch:?}");

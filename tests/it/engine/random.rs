@@ -50,11 +50,13 @@ pub enum Traffic {
     Classes,
 }
 
-/// Case `seed` over `families`: the first draw that is a valid scenario.
+/// Case `seed`, in which about half of `families` differ from the usual: the first draw that is a valid scenario.
 pub fn case(seed: u64, traffic: Traffic, families: &[Family]) -> Case {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut varied = families.to_vec();
+    varied.retain(|_| rng.random_bool(0.5));
     loop {
-        let case = draw(&mut rng, seed, traffic, families);
+        let case = draw(&mut rng, seed, traffic, &varied);
         if case.scenario.validate().is_ok() {
             return case;
         }
@@ -70,13 +72,8 @@ fn draw(rng: &mut ChaCha8Rng, seed: u64, traffic: Traffic, families: &[Family]) 
     };
     let longest = requests.iter().map(|request| request.prompt.max(request.output)).max().unwrap_or(1);
     base_policy(rng, seed / 4, &mut scenario);
-    let mut varied = false;
-    for &family in families {
-        if rng.random_bool(0.5) {
-            varied = true;
-            vary(rng, family, &mut scenario, longest);
-        }
-    }
+    families.iter().for_each(|&family| vary(rng, family, &mut scenario, longest));
+    let varied = !families.is_empty();
     limits(rng, &mut scenario, &requests, varied);
     let options = match traffic {
         Traffic::Classes => Options { limit: Time(until), ..Options::until(Time::ZERO, Time(until)) },
@@ -223,10 +220,10 @@ fn any<T: Copy>(rng: &mut ChaCha8Rng, of: &[T]) -> T {
     of[rng.random_range(0..of.len())]
 }
 
-/// Each with probability 0.3, one of `of`.
+/// One of `of`, or the engine's usual.
 fn some<T: Copy>(rng: &mut ChaCha8Rng, of: &[T]) -> Option<T> {
     let chosen = any(rng, of);
-    rng.random_bool(0.3).then_some(chosen)
+    rng.random_bool(0.5).then_some(chosen)
 }
 
 fn vary_batching(rng: &mut ChaCha8Rng, scenario: &mut Scenario) {
@@ -308,6 +305,7 @@ fn memory(rng: &mut ChaCha8Rng, requests: &[Request], block: i64, slots: i64, ma
         _ if !may_run_out => Some(enough),
         1 => Some((peak * 3 / 4).max(block)),
         2 => Some(rng.random_range(1..=enough).max(block)),
+        3 => Some(rng.random_range(peak..=2 * peak).max(block)),
         _ => Some(rng.random_range(peak..=4 * peak).max(block)),
     }
 }

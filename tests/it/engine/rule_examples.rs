@@ -5,6 +5,9 @@ use fluidsim::scenario::{
     Trigger, Victim,
 };
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::oracle_reference::{SECOND, unit_steps};
 use super::reference::{Outcome, Request, Rules, serve};
 
@@ -233,4 +236,28 @@ fn chunks_are_capped() {
     let outcome = run(&scenario, vec![at(0, 5, 1), at(0, 3, 1)]);
     assert_eq!(completed(&outcome), [3, 3]);
     assert_eq!(outcome.batches.iter().map(|batch| batch.prompt_tokens).collect::<Vec<_>>(), [3, 3, 2]);
+}
+/// Requests of known length that look ahead, or reserve, are never preempted.
+#[test]
+fn who_looks_ahead_is_never_preempted() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut greedy = 0;
+    for _ in 0..300 {
+        let mut clock = 0;
+        let mut request = || {
+            clock += rng.random_range(0..4);
+            at(clock, rng.random_range(1..20), rng.random_range(1..20))
+        };
+        let requests: Vec<Request> = (0..60).map(|_| request()).collect();
+        let mut scenario = decode_node(rng.random_range(60..120), Preemption::Recompute);
+        scenario.instance.block_tokens = rng.random_range(1..6);
+        greedy += run(&scenario, requests.clone()).preemptions;
+        for admission in [Admission::LookAhead, Admission::Reserve] {
+            scenario.policy.admission = admission;
+            let outcome = run(&scenario, requests.clone());
+            assert_eq!(outcome.preemptions, 0);
+            assert!(outcome.requests.iter().all(|request| request.completed.is_some()));
+        }
+    }
+    assert!(greedy > 300, "{greedy}");
 }
