@@ -1,9 +1,11 @@
 //! The reference held to published sample paths, digit by digit, and to what holds under every rule.
 
 use fluidsim::scenario::{
-    Admission, Batching, Engine, LengthLaw, Mixing, Policy, Preemption, Prompts, Scenario, SequenceLimit, StepTimeLaw,
-    Time, Victim,
+    Admission, Batching, Engine, LengthLaw, Mixing, Order, Policy, Preemption, Prompts, Scenario, SequenceLimit,
+    StepTimeLaw, Time, Victim,
 };
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::random::{Family, Traffic, case};
 use super::reference::{Batch, Outcome, Request, Rules, serve};
@@ -188,8 +190,11 @@ fn every_rule_keeps_the_laws_of_the_house() {
     let mut finished = 0;
     for seed in 0..3000 {
         let traffic = if seed % 3 == 0 { Traffic::Classes } else { Traffic::Trace };
-        let case = case(seed, traffic, Family::ALL);
-        let rules = Rules::of(&case.scenario);
+        let mut case = case(seed, traffic, Family::ALL);
+        let mut rules = Rules::of(&case.scenario);
+        if seed % 2 == 0 && rules.preemption != Preemption::None {
+            mislead(seed, &mut rules, &mut case.requests);
+        }
         let about = format!("case {seed} is {:#?}", case.scenario);
         let outcome = serve(rules.clone(), case.requests, case.options.horizon.0, case.options.limit.0);
         let came = |request: &&Request| request.arrival <= outcome.end && !request.rejected;
@@ -202,9 +207,24 @@ fn every_rule_keeps_the_laws_of_the_house() {
         for batch in &outcome.batches {
             assert_caps(&rules, batch, &about);
         }
-        finished += u64::from(outcome.requests.iter().all(|request| request.completed.is_some() || request.rejected));
+        let all_left = outcome.requests.iter().all(|request| request.completed.is_some() || request.rejected);
+        let waits = matches!(rules.admission, Admission::Wait | Admission::NestedWait);
+        assert!(all_left || waits || outcome.end >= case.options.limit.0, "somebody waits for ever: {about}");
+        finished += u64::from(all_left);
     }
     assert!(finished > 1500, "{finished}");
+}
+
+/// Predictions that are wrong by up to a factor of two and more, and now and then a random order.
+fn mislead(seed: u64, rules: &mut Rules, requests: &mut [Request]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    if seed % 5 == 0 {
+        rules.order = Order::Random;
+    }
+    for request in requests {
+        request.predicted = rng.random_range(1..=2 * request.output);
+        request.lot = rng.random();
+    }
 }
 
 fn assert_caps(rules: &Rules, batch: &Batch, about: &str) {

@@ -240,7 +240,7 @@ fn vary_batching(rng: &mut ChaCha8Rng, scenario: &mut Scenario) {
     parts.budget_counts = some(rng, &[BudgetCounts::Processed, BudgetCounts::Context]);
     let rules: BatchRules = parts.over(policy.engine);
     if rules.priority == Priority::Split && rng.random_bool(0.5) {
-        parts.decode_share = Some(rng.random_range(1..=7) as f64 / 8.0);
+        parts.decode_share = Some(f64::from(rng.random_range(1..=7)) / 8.0);
     }
     if rules.prompts == Prompts::Chunked && rng.random_bool(0.5) {
         parts.chunk_tokens = Some(rng.random_range(1..=40));
@@ -259,7 +259,7 @@ fn vary_admission(rng: &mut ChaCha8Rng, scenario: &mut Scenario, classes: usize,
     ];
     policy.admission = any(rng, &rules);
     // Sixteenths of the memory are exact doubles.
-    let share = Some(rng.random_range(1..=15) as f64 / 16.0);
+    let share = Some(f64::from(rng.random_range(1..=15)) / 16.0);
     let mut thresholds = |count: usize| (0..count).map(|_| rng.random_range(1..=4)).collect();
     match policy.admission {
         Admission::Threshold => policy.threshold_share = share,
