@@ -1,8 +1,8 @@
 //! Small cases worked out by hand, one for each rule that no published sample path covers.
 
 use fluidsim::scenario::{
-    Admission, Engine, MixedCost, Order, Packing, Preemption, Prompts, Scenario, SequenceLimit, StepTimeLaw, Transfer,
-    Trigger, Victim,
+    Admission, BudgetCounts, Engine, FirstToken, MixedCost, Order, Packing, Preemption, Prompts, Scenario,
+    SequenceLimit, Sight, StepTimeLaw, Transfer, Trigger, Victim,
 };
 
 use rand::{RngExt, SeedableRng};
@@ -260,4 +260,49 @@ fn who_looks_ahead_is_never_preempted() {
         }
     }
     assert!(greedy > 300, "{greedy}");
+}
+
+/// B = 11 counts KV: 5 + 5 fit, then 6 + 6 do not, and the second waits for the first to complete. One alone always takes part.
+#[test]
+fn a_context_budget_cuts_the_batch() {
+    let mut scenario = decode_node(1000, Preemption::Swap);
+    scenario.policy.batching.budget_counts = Some(BudgetCounts::Context);
+    scenario.instance.max_batch_tokens = Some(11);
+    assert_eq!(completed(&run(&scenario, vec![at(0, 4, 3), at(0, 4, 3), at(1, 20, 1)])), [3, 5, 6]);
+}
+
+/// The second comes while the first iteration runs and is seen when the second one has been formed; in an empty system at once.
+#[test]
+fn arrivals_can_be_seen_one_step_late() {
+    let mut scenario = unit_steps(Engine::VllmV1);
+    let requests = || vec![at(0, 1, 4), Request::new(SECOND / 2, 1, 1), at(9, 1, 1)];
+    assert_eq!(admitted(&run(&scenario, requests())), [0, 1, 9]);
+    scenario.policy.arrivals_seen = Some(Sight::OneStepLate);
+    assert_eq!(admitted(&run(&scenario, requests())), [0, 2, 9]);
+}
+
+/// Three are decoding when a prompt of 4 tokens comes; B = 5 leaves a token for the one that became ready first.
+#[test]
+fn prompts_that_go_first_leave_the_rest_to_decodes() {
+    let mut scenario = unit_steps(Engine::Orca);
+    scenario.instance.max_batch_tokens = Some(5);
+    let outcome = run(&scenario, vec![at(0, 1, 3), at(0, 1, 3), at(0, 1, 3), at(1, 4, 1)]);
+    let batches: Vec<_> = outcome.batches.iter().map(|batch| (batch.decodes, batch.prompt_tokens)).collect();
+    assert_eq!(batches, [(0, 3), (1, 4), (3, 0), (2, 0)]);
+    assert_eq!(completed(&outcome), [3, 4, 4, 2]);
+}
+
+/// Memory 8: at 2 the residents hold 4 + 4 and the second loses its KV. It prefills its 1 + 3 tokens anew beside nobody, which gives it
+/// token 4, or, when only decodes emit, nothing.
+#[test]
+fn a_refill_emits_as_the_first_prefill_did() {
+    let mut scenario = unit_steps(Engine::VllmV1);
+    scenario.policy.preemption = Preemption::Recompute;
+    scenario.instance.kv_tokens = Some(8);
+    let requests = || vec![at(0, 1, 6), at(0, 1, 6)];
+    let outcome = run(&scenario, requests());
+    assert_eq!((completed(&outcome), outcome.tokens), (vec![6, 9], 6 + 3 + 4 + 2));
+    scenario.policy.batching.first_token = Some(FirstToken::Decode);
+    let outcome = run(&scenario, requests());
+    assert_eq!((completed(&outcome), outcome.tokens), (vec![7, 11], 7 + 4 + 4 + 3));
 }
