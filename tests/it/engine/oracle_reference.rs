@@ -192,7 +192,7 @@ fn every_rule_keeps_the_laws_of_the_house() {
         let traffic = if seed % 3 == 0 { Traffic::Classes } else { Traffic::Trace };
         let mut case = case(seed, traffic, Family::ALL);
         let mut rules = Rules::of(&case.scenario);
-        if seed % 2 == 0 && rules.preemption != Preemption::None {
+        if seed.is_multiple_of(2) && rules.preemption != Preemption::None {
             mislead(seed, &mut rules, &mut case.requests);
         }
         let about = format!("case {seed} is {:#?}", case.scenario);
@@ -218,7 +218,7 @@ fn every_rule_keeps_the_laws_of_the_house() {
 /// Predictions that are wrong by up to a factor of two and more, and now and then a random order.
 fn mislead(seed: u64, rules: &mut Rules, requests: &mut [Request]) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    if seed % 5 == 0 {
+    if seed.is_multiple_of(5) {
         rules.order = Order::Random;
     }
     for request in requests {
