@@ -29,7 +29,6 @@ pub enum Family {
 }
 
 impl Family {
-    #[allow(dead_code, reason = "the engine does not know all families yet")]
     pub const ALL: &[Self] =
         &[Self::Batching, Self::Orders, Self::Admissions, Self::Pressure, Self::Transfers, Self::Sight];
 }
