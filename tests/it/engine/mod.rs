@@ -7,6 +7,7 @@ mod oracles;
 mod properties;
 mod random;
 mod reference;
+mod rule_examples;
 
 use fluidsim::des::{Observer, RequestRecord, StepRecord};
 use fluidsim::scenario::{

@@ -1,19 +1,21 @@
 //! The reference held to published sample paths, digit by digit, and to what holds under every rule.
 
 use fluidsim::scenario::{
-    Admission, Batching, Engine, LengthLaw, Mixing, Policy, Preemption, Prompts, Scenario, SequenceLimit, StepTimeLaw,
-    Time, Victim,
+    Admission, Batching, Engine, LengthLaw, Mixing, Order, Policy, Preemption, Prompts, Scenario, SequenceLimit,
+    StepTimeLaw, Time, Victim,
 };
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::random::{Family, Traffic, case};
 use super::reference::{Batch, Outcome, Request, Rules, serve};
 use super::scenario;
 use crate::run::shared;
 
-const SECOND: i128 = 1_000_000_000_000_000_000;
+pub const SECOND: i128 = 1_000_000_000_000_000_000;
 
 /// Rules of `engine` with unit steps and nothing that limits.
-fn unit_steps(engine: Engine) -> Scenario {
+pub fn unit_steps(engine: Engine) -> Scenario {
     let law = StepTimeLaw::Affine { base_s: 1.0, per_token_s: 0.0 };
     let only = LengthLaw::Constant { tokens: 1 };
     let mut scenario = scenario(only.clone(), only, 1.0, 1000, law);
@@ -188,8 +190,11 @@ fn every_rule_keeps_the_laws_of_the_house() {
     let mut finished = 0;
     for seed in 0..3000 {
         let traffic = if seed % 3 == 0 { Traffic::Classes } else { Traffic::Trace };
-        let case = case(seed, traffic, Family::ALL);
-        let rules = Rules::of(&case.scenario);
+        let mut case = case(seed, traffic, Family::ALL);
+        let mut rules = Rules::of(&case.scenario);
+        if seed.is_multiple_of(2) && rules.preemption != Preemption::None {
+            mislead(seed, &mut rules, &mut case.requests);
+        }
         let about = format!("case {seed} is {:#?}", case.scenario);
         let outcome = serve(rules.clone(), case.requests, case.options.horizon.0, case.options.limit.0);
         let came = |request: &&Request| request.arrival <= outcome.end && !request.rejected;
@@ -202,19 +207,34 @@ fn every_rule_keeps_the_laws_of_the_house() {
         for batch in &outcome.batches {
             assert_caps(&rules, batch, &about);
         }
-        finished += u64::from(outcome.requests.iter().all(|request| request.completed.is_some() || request.rejected));
+        let all_left = outcome.requests.iter().all(|request| request.completed.is_some() || request.rejected);
+        let waits = matches!(rules.admission, Admission::Wait | Admission::NestedWait);
+        assert!(all_left || waits || outcome.end >= case.options.limit.0, "somebody waits for ever: {about}");
+        finished += u64::from(all_left);
     }
     assert!(finished > 1500, "{finished}");
 }
 
+/// Predictions that are wrong by up to a factor of two and more, and now and then a random order.
+fn mislead(seed: u64, rules: &mut Rules, requests: &mut [Request]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    if seed.is_multiple_of(5) {
+        rules.order = Order::Random;
+    }
+    for request in requests {
+        request.predicted = rng.random_range(1..=2 * request.output);
+        request.lot = rng.random();
+    }
+}
+
 fn assert_caps(rules: &Rules, batch: &Batch, about: &str) {
-    let (tokens, sequences) = (batch.decodes + batch.prompt_tokens, batch.decodes);
+    let tokens = batch.decodes + batch.prompt_tokens;
     assert!(tokens > 0 && batch.duration > 0, "{about}: {batch:?}");
     assert!(tokens <= rules.token_budget(), "{about}: {batch:?}");
     assert!(rules.memory.is_none_or(|memory| batch.kv <= memory), "{about}: {batch:?}");
     match rules.batch.sequence_limit {
         SequenceLimit::Residents => assert!(batch.running <= rules.sequences, "{about}: {batch:?}"),
-        SequenceLimit::Batch => assert!(sequences <= rules.sequences, "{about}: {batch:?}"),
+        SequenceLimit::Batch => assert!(batch.sequences <= rules.sequences, "{about}: {batch:?}"),
     }
     if rules.batch.mixing == Mixing::Exclusive {
         assert!(batch.decodes == 0 || batch.prompt_tokens == 0, "{about}: {batch:?}");

@@ -29,7 +29,6 @@ pub enum Family {
 }
 
 impl Family {
-    #[allow(dead_code, reason = "the engine does not know all families yet")]
     pub const ALL: &[Self] =
         &[Self::Batching, Self::Orders, Self::Admissions, Self::Pressure, Self::Transfers, Self::Sight];
 }
@@ -50,11 +49,13 @@ pub enum Traffic {
     Classes,
 }
 
-/// Case `seed` over `families`: the first draw that is a valid scenario.
+/// Case `seed`, in which about half of `families` differ from the usual: the first draw that is a valid scenario.
 pub fn case(seed: u64, traffic: Traffic, families: &[Family]) -> Case {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut varied = families.to_vec();
+    varied.retain(|_| rng.random_bool(0.5));
     loop {
-        let case = draw(&mut rng, seed, traffic, families);
+        let case = draw(&mut rng, seed, traffic, &varied);
         if case.scenario.validate().is_ok() {
             return case;
         }
@@ -70,13 +71,8 @@ fn draw(rng: &mut ChaCha8Rng, seed: u64, traffic: Traffic, families: &[Family]) 
     };
     let longest = requests.iter().map(|request| request.prompt.max(request.output)).max().unwrap_or(1);
     base_policy(rng, seed / 4, &mut scenario);
-    let mut varied = false;
-    for &family in families {
-        if rng.random_bool(0.5) {
-            varied = true;
-            vary(rng, family, &mut scenario, longest);
-        }
-    }
+    families.iter().for_each(|&family| vary(rng, family, &mut scenario, longest));
+    let varied = !families.is_empty();
     limits(rng, &mut scenario, &requests, varied);
     let options = match traffic {
         Traffic::Classes => Options { limit: Time(until), ..Options::until(Time::ZERO, Time(until)) },
@@ -223,10 +219,10 @@ fn any<T: Copy>(rng: &mut ChaCha8Rng, of: &[T]) -> T {
     of[rng.random_range(0..of.len())]
 }
 
-/// Each with probability 0.3, one of `of`.
+/// One of `of`, or the engine's usual.
 fn some<T: Copy>(rng: &mut ChaCha8Rng, of: &[T]) -> Option<T> {
     let chosen = any(rng, of);
-    rng.random_bool(0.3).then_some(chosen)
+    rng.random_bool(0.5).then_some(chosen)
 }
 
 fn vary_batching(rng: &mut ChaCha8Rng, scenario: &mut Scenario) {
@@ -243,7 +239,7 @@ fn vary_batching(rng: &mut ChaCha8Rng, scenario: &mut Scenario) {
     parts.budget_counts = some(rng, &[BudgetCounts::Processed, BudgetCounts::Context]);
     let rules: BatchRules = parts.over(policy.engine);
     if rules.priority == Priority::Split && rng.random_bool(0.5) {
-        parts.decode_share = Some(rng.random_range(1..=7) as f64 / 8.0);
+        parts.decode_share = Some(f64::from(rng.random_range(1..=7)) / 8.0);
     }
     if rules.prompts == Prompts::Chunked && rng.random_bool(0.5) {
         parts.chunk_tokens = Some(rng.random_range(1..=40));
@@ -262,7 +258,7 @@ fn vary_admission(rng: &mut ChaCha8Rng, scenario: &mut Scenario, classes: usize,
     ];
     policy.admission = any(rng, &rules);
     // Sixteenths of the memory are exact doubles.
-    let share = Some(rng.random_range(1..=15) as f64 / 16.0);
+    let share = Some(f64::from(rng.random_range(1..=15)) / 16.0);
     let mut thresholds = |count: usize| (0..count).map(|_| rng.random_range(1..=4)).collect();
     match policy.admission {
         Admission::Threshold => policy.threshold_share = share,
@@ -308,6 +304,7 @@ fn memory(rng: &mut ChaCha8Rng, requests: &[Request], block: i64, slots: i64, ma
         _ if !may_run_out => Some(enough),
         1 => Some((peak * 3 / 4).max(block)),
         2 => Some(rng.random_range(1..=enough).max(block)),
+        3 => Some(rng.random_range(peak..=2 * peak).max(block)),
         _ => Some(rng.random_range(peak..=4 * peak).max(block)),
     }
 }

@@ -93,6 +93,8 @@ pub struct Batch {
     pub duration: i128,
     pub decodes: i64,
     pub prompt_tokens: i64,
+    /// Requests that take part, and residents.
+    pub sequences: i64,
     pub running: i64,
     /// KV tokens held at its end, before the complete leave.
     pub kv: i64,
@@ -250,6 +252,7 @@ impl System {
             duration,
             decodes,
             prompt_tokens,
+            sequences: decodes + plan.shares.len() as i64,
             running: self.residents.len() as i64,
             kv,
             entered: self.entered,
