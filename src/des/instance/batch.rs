@@ -398,6 +398,7 @@ impl Instance {
             self.rules.rationed && self.rules.can_run_out && self.active < self.ready.count.min(self.candidates());
         paused
             || self.batch.unsettled
+            || self.batch.entrants > 0
             || (self.pressed && (self.rules.aggressive || self.rules.batch.mixing == Mixing::Exclusive))
             || (self.rules.waiting_preempts && !self.queue.is_empty())
     }

@@ -11,8 +11,8 @@ fn enabled() -> Vec<Family> {
     std::env::var("FAMILIES").map_or(Vec::new(), |t| t.bytes().map(|b| Family::ALL[(b - b'0') as usize]).collect())
 }
 
-const CASES: u64 = 6000;
-const CASES_OF_CLASSES: u64 = 2000;
+const CASES: u64 = 20_000;
+const CASES_OF_CLASSES: u64 = 8000;
 
 /// The run with its requests in order of arrival.
 fn run(case: &Case, leap: bool) -> (Run, Watcher) {
@@ -29,6 +29,11 @@ fn reference(case: &Case) -> Outcome {
 }
 
 fn assert_same(about: &str, run: &Run, watcher: &Watcher, outcome: &Outcome) {
+    if std::env::var("SHOW").is_ok_and(|case| format!("case {case}") == about) && !watcher.wants_steps {
+        for event in &watcher.events {
+            eprintln!("LEAP {event:?}");
+        }
+    }
     let arrived = run.totals.arrived as usize;
     assert_eq!(watcher.requests.len(), arrived, "{about}: every request is reported once");
     assert!(outcome.requests[arrived..].iter().all(|request| request.arrival > run.end.0), "{about}: arrived");
