@@ -138,7 +138,6 @@ impl Instance {
         if self.rules.waiting_preempts && self.displace(slot, watch) && fits(self) {
             return Look::Enters(if ready { 0 } else { self.share_of(slot, self.batch.left) });
         }
-        self.batch.unsettled |= self.rules.admission == Admission::LookAhead;
         Look::Blocked
     }
 

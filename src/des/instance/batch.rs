@@ -4,7 +4,7 @@ use super::super::record::EventKind;
 use super::super::sequence::{NONE, Stage};
 use super::rules::UNLIMITED;
 use super::{Instance, Watch};
-use crate::scenario::{BudgetCounts, FirstToken, Mixing, Priority, Prompts};
+use crate::scenario::{Admission, BudgetCounts, FirstToken, Mixing, Priority, Prompts};
 use crate::schedule::budget;
 
 /// What an iteration holds.
@@ -400,6 +400,7 @@ impl Instance {
             || self.batch.unsettled
             || self.batch.entrants > 0
             || (self.pressed && (self.rules.aggressive || self.rules.batch.mixing == Mixing::Exclusive))
+            || (self.rules.admission == Admission::LookAhead && !self.queue.is_empty())
             || (self.rules.waiting_preempts && !self.queue.is_empty())
     }
 
