@@ -256,14 +256,17 @@ impl Instance {
             return;
         }
         let rules = &self.rules.batch;
-        if rules.budget_counts == BudgetCounts::Context {
+        let counts_context = rules.budget_counts == BudgetCounts::Context;
+        if self.batch.kind == Kind::Mixed && rules.priority == Priority::PrefillFirst {
+            let budget = if counts_context { UNLIMITED } else { self.rules.budget };
+            let tokens = budget::prefill_budget(budget, self.batch.prefill_tokens);
+            let places = self.rules.prompt_places - self.batch.prefills.len() as i64;
+            self.ration(self.active.min(tokens).min(places));
+        }
+        if counts_context {
             while self.active > 1 && self.active_context + self.active > self.rules.budget {
                 self.pause_last();
             }
-        } else if self.batch.kind == Kind::Mixed && rules.priority == Priority::PrefillFirst {
-            let tokens = budget::prefill_budget(self.rules.budget, self.batch.prefill_tokens);
-            let places = self.rules.prompt_places - self.batch.prefills.len() as i64;
-            self.ration(self.active.min(tokens).min(places));
         }
     }
 
@@ -392,6 +395,11 @@ impl Instance {
         any
     }
 
+    fn a_segment_is_full(&self) -> bool {
+        let thresholds = self.rules.thresholds.iter().skip(1);
+        self.gathering.iter().zip(thresholds).any(|(standing, &threshold)| standing.len() as i64 >= threshold)
+    }
+
     /// Whether the scheduler must form the next iteration anew although nothing happens.
     pub(super) fn is_unsettled(&self) -> bool {
         let paused =
@@ -399,6 +407,7 @@ impl Instance {
         paused
             || self.batch.unsettled
             || self.batch.entrants > 0
+            || self.a_segment_is_full()
             || (self.pressed && (self.rules.aggressive || self.rules.batch.mixing == Mixing::Exclusive))
             || (self.rules.admission == Admission::LookAhead && !self.queue.is_empty())
             || (self.rules.waiting_preempts && !self.queue.is_empty())
