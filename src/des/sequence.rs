@@ -47,8 +47,8 @@ pub struct Sequence {
     pub written: i64,
     /// While active: the tick at which it would have had no token.
     pub origin: i64,
-    /// The iteration in which it was admitted last, and the how manieth admission that was.
-    pub entered: i64,
+    /// When it was admitted last, and the how manieth admission that was.
+    pub entered: i128,
     pub admission: u64,
     /// The how manieth to become ready it was.
     pub readied: u64,
@@ -86,7 +86,7 @@ impl Sequence {
             done: 0,
             written: 0,
             origin: 0,
-            entered: -1,
+            entered: NOT_YET,
             admission: 0,
             readied: 0,
             passed: 0,

@@ -74,11 +74,28 @@ impl Single<'_> {
         let full = self.instance.waiting >= self.instance.rules.max_waiting;
         let arrival = self.upcoming.filter(|_| !full).map_or(Time::NEVER.0, |arrival| arrival.time.0);
         let event = arrival.min(self.instance.next_by_itself());
-        let next = event.min(self.instance.log.next_cut().0);
-        if next >= Time::NEVER.0 || (event >= Time::NEVER.0 && self.instance.log.is_past_windows()) {
+        self.wait_until(event)
+    }
+
+    /// Nothing happens until `event`, but states are recorded; `false` when nothing ever does.
+    fn wait_until(&mut self, event: i128) -> bool {
+        let end = event.min(self.limit);
+        while self.instance.log.next_cut().0 < end {
+            if event >= Time::NEVER.0 && self.instance.log.is_past_windows() {
+                return false;
+            }
+            let cut = self.instance.log.next_cut().0;
+            self.instance.idle_until(cut);
+            let state = self.instance.state();
+            self.instance.log.pass(state);
+            if self.is_over() {
+                return true;
+            }
+        }
+        if end >= Time::NEVER.0 || (event >= Time::NEVER.0 && self.instance.log.is_past_windows()) {
             return false;
         }
-        self.instance.idle_until(next.min(self.limit));
+        self.instance.idle_until(end);
         self.take_arrivals(self.instance.now);
         true
     }

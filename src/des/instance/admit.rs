@@ -214,9 +214,9 @@ impl Instance {
         self.running += 1;
         self.admissions += 1;
         self.batch.entrants += 1;
-        let (now, steps, admission) = (self.now, self.steps, self.admissions);
+        let (now, admission) = (self.now, self.admissions);
         let sequence = self.sequences.get_mut(slot);
-        sequence.entered = steps;
+        sequence.entered = now;
         sequence.admission = admission;
         if sequence.admitted == NOT_YET {
             sequence.admitted = now;

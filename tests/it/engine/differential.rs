@@ -11,8 +11,8 @@ fn enabled() -> Vec<Family> {
     std::env::var("FAMILIES").map_or(Vec::new(), |t| t.bytes().map(|b| Family::ALL[(b - b'0') as usize]).collect())
 }
 
-const CASES: u64 = 20_000;
-const CASES_OF_CLASSES: u64 = 8000;
+const CASES: u64 = 60_000;
+const CASES_OF_CLASSES: u64 = 40_000;
 
 /// The run with its requests in order of arrival.
 fn run(case: &Case, leap: bool) -> (Run, Watcher) {
