@@ -9,6 +9,10 @@ use crate::scenario::{Scenario, Time};
 /// A saturated source that has this many requests rejected in a row is taken to have no others.
 const HOPELESS: u32 = 100_000;
 
+/// Attempts to form an iteration at one moment. Some rules let two requests take each other's place for ever; then nothing happens
+/// until the next event.
+pub const MOST_ATTEMPTS: u32 = 1000;
+
 /// The instance with what feeds it.
 struct Single<'a> {
     instance: Instance,
@@ -16,6 +20,7 @@ struct Single<'a> {
     upcoming: Option<Arrival>,
     limit: i128,
     saturated: bool,
+    attempts: u32,
     watch: Watch<'a>,
 }
 
@@ -31,6 +36,7 @@ pub fn run<'a>(scenario: &Scenario, options: &Options, observer: Option<&'a mut 
         upcoming,
         limit: options.limit.0,
         saturated: options.feed == Feed::Saturated,
+        attempts: 0,
         watch,
     }
     .run()
@@ -58,7 +64,9 @@ impl Single<'_> {
     fn step(&mut self, late: bool) -> bool {
         let formed = self.instance.form(&mut self.watch);
         let joined = late && self.take_arrivals(self.instance.now);
+        self.attempts += 1;
         if formed {
+            self.attempts = 0;
             let arrival = self.upcoming.map_or(Time::NEVER, |arrival| arrival.time);
             let cut = self.instance.log.next_cut().0.min(self.limit);
             if joined {
@@ -68,9 +76,10 @@ impl Single<'_> {
             self.instance.commit(&mut self.watch);
             return true;
         }
-        if joined || self.instance.has_changed() {
+        if (joined || self.instance.has_changed()) && self.attempts < MOST_ATTEMPTS {
             return true;
         }
+        self.attempts = 0;
         let full = self.instance.waiting >= self.instance.rules.max_waiting;
         let arrival = self.upcoming.filter(|_| !full).map_or(Time::NEVER.0, |arrival| arrival.time.0);
         let event = arrival.min(self.instance.next_by_itself());

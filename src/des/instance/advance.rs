@@ -54,24 +54,6 @@ impl Instance {
             let most = self.most_steps(decodes);
             plan.steps = steps_to_reach(arrival.min(cut).min(loaded) - self.now, plan.first, plan.growth, most);
         }
-        if std::env::var("DBG").is_ok() {
-            eprintln!(
-                "PLAN {} {} steps {} active {} ready {} running {} waiting {} gather {:?} places {} left {} open {} adm {} irr {}",
-                self.now,
-                self.steps,
-                plan.steps,
-                self.active,
-                self.ready.count,
-                self.running,
-                self.waiting,
-                self.gathering.iter().map(Vec::len).collect::<Vec<_>>(),
-                self.batch.places,
-                self.batch.left,
-                self.batch.open,
-                self.batch.entrants,
-                self.irregular.len()
-            );
-        }
         self.plan = plan;
     }
 

@@ -41,7 +41,6 @@ struct Watcher {
     requests: Vec<RequestRecord>,
     steps: Vec<StepRecord>,
     wants_steps: bool,
-    events: Vec<fluidsim::des::Event>,
 }
 
 impl Watcher {
@@ -57,14 +56,6 @@ impl Observer for Watcher {
 
     fn step(&mut self, step: &StepRecord) {
         self.steps.push(*step);
-    }
-
-    fn event(&mut self, event: &fluidsim::des::Event) {
-        self.events.push(*event);
-    }
-
-    fn wants_events(&self) -> bool {
-        true
     }
 
     fn wants_steps(&self) -> bool {

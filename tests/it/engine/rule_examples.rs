@@ -53,17 +53,20 @@ fn a_class_waits_until_enough_of_it_are_there() {
     assert_eq!(outcome.batches.len(), 2);
 }
 
-/// Two enter at a time; the first two stop after 2 of 4 tokens until two others have come as far; then four go on.
+/// Two enter at a time; the first two stop after 2 of 4 tokens until two others have come as far; then four go on. Without others they
+/// go on by themselves.
 #[test]
 fn survivors_of_a_segment_gather() {
     let mut scenario = unit_steps(Engine::VllmV1);
     scenario.policy.admission = Admission::NestedWait;
     scenario.policy.wait_thresholds = vec![2, 4];
     scenario.policy.wait_segments = vec![2];
-    let requests = vec![at(0, 1, 4), at(1, 1, 4), at(5, 1, 4), at(5, 1, 4), at(5, 1, 2)];
+    let requests = vec![at(0, 1, 4), at(1, 1, 4), at(2, 1, 4), at(2, 1, 4), at(5, 1, 2)];
     let outcome = run(&scenario, requests);
-    assert_eq!(admitted(&outcome), [1, 1, 5, 5, -1]);
-    assert_eq!(completed(&outcome), [9, 9, 9, 9, -1]);
+    assert_eq!(admitted(&outcome), [1, 1, 2, 2, -1]);
+    assert_eq!(completed(&outcome), [6, 6, 6, 6, -1]);
+    let alone = run(&scenario, vec![at(0, 1, 4), at(1, 1, 4)]);
+    assert_eq!(completed(&alone), [5, 5]);
 }
 
 /// 4 + 4 tokens beside 4 + 2: when the second completes, both hold 6. A memory of 12 has room for that; one of 11 has not, though both
