@@ -3,9 +3,11 @@
 
 mod batch;
 mod engine;
+pub mod link;
 mod log;
 mod memory;
 mod options;
+pub mod prefix;
 mod record;
 mod sequence;
 mod source;
