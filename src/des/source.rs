@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use crate::scenario::trace::{Trace, TraceRequest};
+use crate::scenario::trace::{Blocks as HashBlocks, Trace, TraceRequest};
 use crate::scenario::{ArrivalLaw, LengthLaw, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
@@ -22,6 +22,8 @@ pub struct Arrival {
     pub prompt: i64,
     /// o: output tokens.
     pub output: i64,
+    /// Where the trace holds the hashes of its prompt's blocks.
+    pub blocks: HashBlocks,
 }
 
 /// How a run is fed.
@@ -156,7 +158,7 @@ impl Kind {
 }
 
 fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
-    Arrival { time, class: 0, prompt: request.prompt as i64, output: request.output as i64 }
+    Arrival { time, class: 0, prompt: request.prompt as i64, output: request.output as i64, blocks: request.blocks }
 }
 
 /// Recorded times stay exact unless the rate was changed.
@@ -174,7 +176,7 @@ impl ClassStream {
     fn request(&mut self, class: usize) -> Arrival {
         let prompt = self.prompt.sample(&mut self.lengths) as i64;
         let output = self.output.sample(&mut self.lengths) as i64;
-        Arrival { time: self.next, class: class as u16, prompt, output }
+        Arrival { time: self.next, class: class as u16, prompt, output, blocks: HashBlocks::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fluidsim::des::{Options, Run, simulate_observed};
-use fluidsim::scenario::trace::{Trace, TraceRequest};
+use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
 use fluidsim::scenario::{Admission, LengthLaw, Preemption, Scenario, StepTimeLaw, Time, TraceMode, TraceSource};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -140,8 +140,9 @@ fn replay(scenario: &mut Scenario, requests: &[Request]) {
         arrival: Time(request.arrival),
         prompt: request.prompt as u64,
         output: request.output as u64,
+        blocks: Blocks::default(),
     };
-    let trace = Trace { requests: requests.iter().map(recorded).collect() };
+    let trace = Trace { requests: requests.iter().map(recorded).collect(), ..Trace::default() };
     scenario.workload.rate_per_s = None;
     scenario.workload.class.clear();
     scenario.workload.trace =
