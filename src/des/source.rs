@@ -91,6 +91,14 @@ impl Source {
         Self { backlog: waiting, kind }
     }
 
+    /// These arrivals and no others; they come in order of time.
+    #[cfg(test)]
+    pub fn of(mut arrivals: Vec<Arrival>) -> Self {
+        arrivals.reverse();
+        let kind = Kind::Replay { trace: Arc::default(), next: 0, origin: Time::ZERO, scale: 1.0 };
+        Self { backlog: arrivals, kind }
+    }
+
     /// The next arrival; none after the end of a replayed trace.
     #[inline]
     pub fn next(&mut self) -> Option<Arrival> {
