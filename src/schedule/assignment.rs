@@ -13,6 +13,8 @@ use std::cmp::Ordering;
 
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, SolveOptions, Variable};
 
+use super::routing::View;
+
 /// Most requests in one integer program.
 pub const MOST_REQUESTS: usize = 40;
 /// Most pairs of a request and an instance in one integer program.
@@ -43,6 +45,19 @@ pub fn assign(work_s: &[Vec<f64>], load_s: &[f64]) -> Vec<Option<usize>> {
     }
     place_greedily(work_s, rest, &mut load, &mut assigned);
     assigned
+}
+
+/// The same from what a router sees of the instances, for requests of so many `tokens` each.
+#[must_use]
+pub fn assign_seen(instances: &[View], tokens: &[i64]) -> Vec<Option<usize>> {
+    let seconds = |view: &View, tokens: i64| tokens as f64 * view.s_per_token;
+    let work = |tokens: &i64| {
+        let on = |view: &View| if view.serves { seconds(view, *tokens) } else { f64::INFINITY };
+        instances.iter().map(on).collect()
+    };
+    let work_s: Vec<Vec<f64>> = tokens.iter().map(work).collect();
+    let load_s: Vec<f64> = instances.iter().map(|view| seconds(view, view.outstanding_tokens)).collect();
+    assign(&work_s, &load_s)
 }
 
 /// The longest load after an assignment, in seconds.
@@ -225,6 +240,15 @@ mod tests {
             place_greedily(&work, &longest_first(&work), &mut greedy, &mut vec![None; requests]);
             assert!(longest_load_s(&work, &load, &assigned) <= longest(&greedy) * (1.0 + SAME));
         }
+    }
+
+    /// A slow instance gets the short request, one that does not serve the model none.
+    #[test]
+    fn what_a_router_sees_is_enough() {
+        let view =
+            |outstanding_tokens, s_per_token, serves| View { requests: 0, outstanding_tokens, s_per_token, serves };
+        let instances = [view(0, 3.0, true), view(0, 1.0, false), view(50, 1.0, true)];
+        assert_eq!(assign_seen(&instances, &[100, 40]), [Some(2), Some(0)]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct View {
     pub requests: i64,
     /// Tokens that these requests have still to be processed for.
     pub outstanding_tokens: i64,
-    /// Seconds of its time that one token takes, the larger the slower; only ratios between instances matter.
+    /// Seconds of its time that one token takes when it is full; only ratios between instances matter.
     pub s_per_token: f64,
     /// Whether it serves the model that the request asks for.
     pub serves: bool,
@@ -51,7 +51,7 @@ impl Router {
 
     /// The instance for a request of `tokens` tokens of work; none when no instance serves it. Ties go to the first instance.
     ///
-    /// `milp` assigns batches by [`super::assignment::assign`]; for a request alone shortest expected delay is an optimum of
+    /// `milp` assigns batches by [`super::assignment::assign_seen`]; for a request alone shortest expected delay is an optimum of
     /// the same objective.
     pub fn choose(&mut self, instances: &[View], tokens: i64, rng: &mut impl Rng) -> Option<usize> {
         debug_assert_eq!(instances.len(), self.chosen.len());
