@@ -1,8 +1,7 @@
 //! Answer two: the exact event engine. One instance, iteration by iteration, on a fixed-point clock; leaping over iterations in
 //! which the batch cannot change.
 
-mod batch;
-mod engine;
+mod instance;
 pub mod link;
 mod log;
 mod memory;
@@ -10,8 +9,10 @@ mod options;
 pub mod pool;
 pub mod predict;
 pub mod prefix;
+mod queue;
 mod record;
 mod sequence;
+mod single;
 mod source;
 
 use crate::scenario::Scenario;
@@ -19,10 +20,10 @@ use crate::scenario::Scenario;
 #[cfg(test)]
 mod tests;
 
-pub use engine::Run;
 pub use options::Options;
 pub use record::{
-    ClassTally, Event, EventKind, Observer, Queues, Rejection, RequestRecord, Sample, StepRecord, Totals, Window, Work,
+    ClassTally, Event, EventKind, Observer, Queues, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window,
+    Work,
 };
 pub use source::{BLOCK_S, Feed};
 
@@ -31,7 +32,7 @@ pub fn simulate(scenario: &Scenario, options: &Options) -> Run {
     if is_pool(scenario) {
         return pool::run(scenario, options, None);
     }
-    engine::Engine::new(scenario, options, None).run()
+    single::run(scenario, options, None)
 }
 
 /// Runs one trial and shows `observer` every request, and every iteration if it wants them.
@@ -39,7 +40,7 @@ pub fn simulate_observed(scenario: &Scenario, options: &Options, observer: &mut 
     if is_pool(scenario) {
         return pool::run(scenario, options, Some(observer));
     }
-    engine::Engine::new(scenario, options, Some(observer)).run()
+    single::run(scenario, options, Some(observer))
 }
 
 fn is_pool(scenario: &Scenario) -> bool {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use crate::scenario::trace::{Blocks as HashBlocks, Trace, TraceRequest};
-use crate::scenario::{ArrivalLaw, LengthLaw, Scenario, Time, TraceMode};
+use super::predict::Predictor;
+use crate::scenario::trace::{Trace, TraceRequest};
+use crate::scenario::{ArrivalLaw, LengthLaw, Order, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
 /// Length of the blocks of the circular block bootstrap of a trace, in seconds. Long enough to keep the burstiness up to minutes.
@@ -22,8 +23,36 @@ pub struct Arrival {
     pub prompt: i64,
     /// o: output tokens.
     pub output: i64,
-    /// Where the trace holds the hashes of its prompt's blocks.
-    pub blocks: HashBlocks,
+    /// What rules are told that o will be.
+    pub predicted: i64,
+    /// A number drawn for the random order.
+    pub lot: u64,
+    /// Tokens that it has emitted elsewhere.
+    pub emitted: i64,
+    /// When it emitted the first of them.
+    pub first_token: Time,
+    /// When it came to this instance, if not on arrival.
+    pub joined: Time,
+    /// Its place in the trace's hashes of prompt blocks, and how many it has.
+    pub hashes: (u32, u32),
+}
+
+impl Arrival {
+    /// A request that has just arrived.
+    pub fn new(time: Time, class: u16, prompt: i64, output: i64) -> Self {
+        Self {
+            time,
+            class,
+            prompt,
+            output,
+            predicted: output,
+            lot: 0,
+            emitted: 0,
+            first_token: Time::ZERO,
+            joined: Time::ZERO,
+            hashes: (0, 0),
+        }
+    }
 }
 
 /// How a run is fed.
@@ -42,6 +71,9 @@ pub enum Feed {
 pub struct Source {
     backlog: Vec<Arrival>,
     kind: Kind,
+    predictor: Predictor,
+    /// Draws the random order, if that is the order.
+    lots: Option<Stream>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
@@ -88,24 +120,27 @@ impl Source {
         if let Kind::Classes { classes, saturated: false } = &mut kind {
             classes.iter_mut().for_each(ClassStream::advance);
         }
-        Self { backlog: waiting, kind }
+        let lots = (scenario.policy.order == Order::Random).then(|| named("order"));
+        Self { backlog: waiting, kind, predictor: Predictor::new(scenario, seed, trial), lots }
     }
 
-    /// These arrivals and no others; they come in order of time.
+    /// The arrivals of `scenario`, but these in place of its traffic; they come in order of time.
     #[cfg(test)]
-    pub fn of(mut arrivals: Vec<Arrival>) -> Self {
+    pub fn of(scenario: &Scenario, mut arrivals: Vec<Arrival>) -> Self {
         arrivals.reverse();
         let kind = Kind::Replay { trace: Arc::default(), next: 0, origin: Time::ZERO, scale: 1.0 };
-        Self { backlog: arrivals, kind }
+        Self { backlog: arrivals, kind, ..Self::new(scenario, Feed::Open, 1, 0, 0) }
     }
 
     /// The next arrival; none after the end of a replayed trace.
     #[inline]
     pub fn next(&mut self) -> Option<Arrival> {
-        if let Some(arrival) = self.backlog.pop() {
-            return Some(arrival);
+        let mut arrival = self.backlog.pop().or_else(|| self.kind.next())?;
+        arrival.predicted = self.predictor.predict(arrival.class, arrival.output);
+        if let Some(lots) = &mut self.lots {
+            arrival.lot = lots.random();
         }
-        self.kind.next()
+        Some(arrival)
     }
 }
 
@@ -166,7 +201,8 @@ impl Kind {
 }
 
 fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
-    Arrival { time, class: 0, prompt: request.prompt as i64, output: request.output as i64, blocks: request.blocks }
+    let hashes = (request.blocks.start, request.blocks.count);
+    Arrival { hashes, ..Arrival::new(time, 0, request.prompt as i64, request.output as i64) }
 }
 
 /// Recorded times stay exact unless the rate was changed.
@@ -184,7 +220,7 @@ impl ClassStream {
     fn request(&mut self, class: usize) -> Arrival {
         let prompt = self.prompt.sample(&mut self.lengths) as i64;
         let output = self.output.sample(&mut self.lengths) as i64;
-        Arrival { time: self.next, class: class as u16, prompt, output, blocks: HashBlocks::default() }
+        Arrival::new(self.next, class as u16, prompt, output)
     }
 }
 

@@ -7,3 +7,4 @@ pub mod budget;
 pub mod order;
 pub mod routing;
 pub mod victim;
+pub mod wait;

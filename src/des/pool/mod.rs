@@ -15,14 +15,10 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use rand::RngExt;
-
-use super::Run;
 use super::log::Log;
 use super::options::Options;
-use super::predict::Predictor;
 use super::record::{
-    ClassTally, Event, EventKind, Observer, Rejection, RequestRecord, Sample, StepRecord, Totals, Window,
+    Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window, Work,
 };
 use super::sequence::{NOT_YET, UNMEASURED};
 use super::source::{Arrival, Feed, Source};
@@ -86,16 +82,15 @@ struct Pool<'a> {
     log: Log,
     source: Source,
     upcoming: Option<Arrival>,
-    predictor: Predictor,
-    lots: Stream,
     noise: Stream,
     limit: i128,
     saturated: bool,
     max_waiting: i64,
-    leaps: u64,
+    work: Work,
     observer: Option<&'a mut dyn Observer>,
     watches_steps: bool,
     watches_events: bool,
+    has_objectives: bool,
 }
 
 impl<'a> Pool<'a> {
@@ -115,7 +110,6 @@ impl<'a> Pool<'a> {
             leap: options.leap && !watches_steps && !watches_events && scenario.step_noise.is_none(),
         };
         let saturated = options.feed == Feed::Saturated;
-        let named = |what: &str| stream(options.seed, &format!("{what}/trial {}", options.trial));
         Self {
             cut,
             order: scenario.policy.order,
@@ -128,24 +122,23 @@ impl<'a> Pool<'a> {
             jobs: Vec::new(),
             vacant: Vec::new(),
             queue: Queue::new(&needs, rules.packing == Packing::Fill),
-            kinds,
             ends: BinaryHeap::new(),
             waiting: 0,
             running: 0,
             held: 0,
-            log: Log::new(options),
+            log: Log::new(options, kinds.len()),
             upcoming: source.next(),
             source,
-            predictor: Predictor::new(scenario, options.seed, options.trial),
-            lots: named("order"),
-            noise: named("step noise"),
+            noise: stream(options.seed, &format!("step noise/trial {}", options.trial)),
             limit: options.limit.0,
             saturated,
             max_waiting: if saturated { gpus + SATURATED_RESERVE } else { UNLIMITED },
-            leaps: 0,
+            work: Work::default(),
             observer,
             watches_steps,
             watches_events,
+            has_objectives: scenario.workload.objectives().iter().any(|slo| !slo.is_empty()),
+            kinds,
         }
     }
 
@@ -212,7 +205,7 @@ impl<'a> Pool<'a> {
                 continue;
             }
             let window = if self.saturated { UNMEASURED } else { self.log.window_of_arrival(arrival.time) };
-            self.join(Job::new(id, &arrival, window, &self.cut));
+            self.join(Job::new(id, &arrival, window, &self.cut), &arrival);
         }
     }
 
@@ -232,15 +225,10 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn join(&mut self, job: Job) {
+    fn join(&mut self, job: Job, arrival: &Arrival) {
         let kind = self.kinds[usize::from(job.class)];
-        let seen = Seen {
-            prompt: job.prompt,
-            output: self.predictor.predict(job.class, job.output),
-            emitted: 0,
-            weight: kind.weight,
-            lot: if self.order == Order::Random { self.lots.random() } else { 0 },
-        };
+        let seen =
+            Seen { prompt: job.prompt, output: arrival.predicted, emitted: 0, weight: kind.weight, lot: arrival.lot };
         let slot = if let Some(slot) = self.vacant.pop() {
             self.jobs[slot as usize] = job;
             slot
@@ -273,7 +261,8 @@ impl<'a> Pool<'a> {
         let law = &self.kinds[usize::from(job.class)].law;
         job.begin(self.now, &self.cut, law, &mut self.noise);
         self.ends.push(Reverse((self.now + job.stretch.offset(job.stretch.steps), job.id, slot)));
-        self.leaps += 1;
+        self.work.leaps += 1;
+        self.work.heap += 2;
     }
 
     /// Ends the iterations that are due; their requests go on or leave.
@@ -336,9 +325,11 @@ impl<'a> Pool<'a> {
         self.free += kind.gpus;
         self.held -= job.held();
         self.log.totals.completed += 1;
+        self.log.last_completion = self.now;
         self.vacant.push(slot);
         if job.window != UNMEASURED {
-            tally(&mut self.log.windows[job.window as usize], &job, self.now, &kind.objectives, self.kinds.len());
+            let objectives = self.has_objectives.then_some(&kind.objectives);
+            tally(&mut self.log.windows[job.window as usize], &job, self.now, objectives);
             self.log.outstanding -= 1;
         }
         self.notify_event(EventKind::Completion, &job, -job.held());
@@ -419,7 +410,9 @@ impl<'a> Pool<'a> {
             totals: self.log.totals,
             end: Time(self.now),
             in_system: unfinished.len() as u64,
-            leaps: self.leaps,
+            last_completion: Time(self.log.last_completion),
+            instances: 1,
+            work: self.work,
         }
     }
 
@@ -465,17 +458,16 @@ impl Objectives {
 }
 
 /// Counts a finished request in the window in which it arrived.
-fn tally(window: &mut Window, job: &Job, now: i128, objectives: &Objectives, classes: usize) {
+fn tally(window: &mut Window, job: &Job, now: i128, objectives: Option<&Objectives>) {
     let (ttft, e2e) = (job.first_token - job.arrival, now - job.arrival);
     window.ttft.add(ttft, 1);
     window.e2e.add(e2e, 1);
-    window.classes.resize(classes, ClassTally::default());
     let class = &mut window.classes[usize::from(job.class)];
     class.completed += 1;
-    class.attained += u64::from(objectives.are_attained(ttft, e2e, job.output));
+    class.attained += u64::from(objectives.is_some_and(|objectives| objectives.are_attained(ttft, e2e, job.output)));
     class.ttft += ttft;
     class.e2e += e2e;
-    class.e2e_per_token += e2e / i128::from(job.prompt + job.output);
+    class.e2e_per_token += (e2e as f64 / (job.prompt + job.output) as f64) as i128;
 }
 
 fn record(job: &Job) -> RequestRecord {

@@ -3,7 +3,6 @@ use approx::assert_relative_eq;
 use super::super::tests::scenario as one_instance;
 use super::*;
 use crate::queueing::mmc;
-use crate::scenario::trace::Blocks;
 use crate::scenario::{Cluster, Engine, LengthLaw, Routing, StepNoise};
 use crate::stats::interval::mean_interval;
 
@@ -58,13 +57,13 @@ fn add_class(scenario: &mut Scenario, gpus: u64, share: f64, law: Option<StepTim
 }
 
 fn at(time: f64, class: u16, prompt: i64, output: i64) -> Arrival {
-    Arrival { time: seconds(time), class, prompt, output, blocks: Blocks::default() }
+    Arrival::new(seconds(time), class, prompt, output)
 }
 
 fn run_of(scenario: &Scenario, arrivals: Vec<Arrival>) -> Vec<RequestRecord> {
     let mut watcher = Watcher::default();
     let options = Options::until(Time::ZERO, seconds(1000.0));
-    Pool::new(scenario, &options, Source::of(arrivals), Some(&mut watcher)).run();
+    Pool::new(scenario, &options, Source::of(scenario, arrivals), Some(&mut watcher)).run();
     watcher.requests.sort_by_key(|request| request.id);
     watcher.requests
 }
@@ -214,9 +213,9 @@ fn leaping_changes_no_bit() {
         options.sample_every = Some(seconds(0.07));
         let leaping = run(&scenario, &options, None);
         let stepping = run(&scenario, &Options { leap: false, ..options }, None);
-        assert!(leaping.leaps * 5 < stepping.leaps);
+        assert!(leaping.work.leaps * 5 < stepping.work.leaps);
         assert!(leaping.totals.completed > 100);
-        assert_eq!(leaping, Run { leaps: leaping.leaps, ..stepping });
+        assert_eq!(leaping, Run { work: leaping.work, ..stepping });
     }
 }
 
@@ -284,7 +283,7 @@ fn objectives_are_counted_by_class() {
     scenario.workload.class.push(class);
     let arrivals = vec![at(0.0, 0, 1, 3), at(1.0, 0, 1, 3), at(20.0, 1, 1, 3), at(21.0, 1, 1, 3)];
     let options = Options::until(Time::ZERO, seconds(100.0));
-    let run = Pool::new(&scenario, &options, Source::of(arrivals), None).run();
+    let run = Pool::new(&scenario, &options, Source::of(&scenario, arrivals), None).run();
     let classes = &run.windows[0].classes;
     let counts: Vec<_> = classes.iter().map(|class| (class.completed, class.attained)).collect();
     // The second waits 2 s: its first token comes after 3 s, its last after 5 s.
