@@ -2,10 +2,13 @@
 //! which the batch cannot change.
 
 mod instance;
-mod link;
+pub mod link;
 mod log;
 mod memory;
 mod options;
+pub mod pool;
+pub mod predict;
+pub mod prefix;
 mod queue;
 mod record;
 mod sequence;
@@ -26,10 +29,20 @@ pub use source::{BLOCK_S, Feed};
 
 /// Runs one trial of a validated scenario.
 pub fn simulate(scenario: &Scenario, options: &Options) -> Run {
+    if is_pool(scenario) {
+        return pool::run(scenario, options, None);
+    }
     single::run(scenario, options, None)
 }
 
 /// Runs one trial and shows `observer` every request, and every iteration if it wants them.
 pub fn simulate_observed(scenario: &Scenario, options: &Options, observer: &mut dyn Observer) -> Run {
+    if is_pool(scenario) {
+        return pool::run(scenario, options, Some(observer));
+    }
     single::run(scenario, options, Some(observer))
+}
+
+fn is_pool(scenario: &Scenario) -> bool {
+    scenario.cluster.as_ref().is_some_and(|cluster| cluster.gpus.is_some())
 }

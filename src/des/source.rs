@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
+use super::predict::Predictor;
 use crate::scenario::trace::{Trace, TraceRequest};
-use crate::scenario::{ArrivalLaw, LengthLaw, Scenario, Time, TraceMode};
+use crate::scenario::{ArrivalLaw, LengthLaw, Order, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
 /// Length of the blocks of the circular block bootstrap of a trace, in seconds. Long enough to keep the burstiness up to minutes.
@@ -70,6 +71,9 @@ pub enum Feed {
 pub struct Source {
     backlog: Vec<Arrival>,
     kind: Kind,
+    predictor: Predictor,
+    /// Draws the random order, if that is the order.
+    lots: Option<Stream>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
@@ -116,16 +120,27 @@ impl Source {
         if let Kind::Classes { classes, saturated: false } = &mut kind {
             classes.iter_mut().for_each(ClassStream::advance);
         }
-        Self { backlog: waiting, kind }
+        let lots = (scenario.policy.order == Order::Random).then(|| named("order"));
+        Self { backlog: waiting, kind, predictor: Predictor::new(scenario, seed, trial), lots }
+    }
+
+    /// The arrivals of `scenario`, but these in place of its traffic; they come in order of time.
+    #[cfg(test)]
+    pub fn of(scenario: &Scenario, mut arrivals: Vec<Arrival>) -> Self {
+        arrivals.reverse();
+        let kind = Kind::Replay { trace: Arc::default(), next: 0, origin: Time::ZERO, scale: 1.0 };
+        Self { backlog: arrivals, kind, ..Self::new(scenario, Feed::Open, 1, 0, 0) }
     }
 
     /// The next arrival; none after the end of a replayed trace.
     #[inline]
     pub fn next(&mut self) -> Option<Arrival> {
-        if let Some(arrival) = self.backlog.pop() {
-            return Some(arrival);
+        let mut arrival = self.backlog.pop().or_else(|| self.kind.next())?;
+        arrival.predicted = self.predictor.predict(arrival.class, arrival.output);
+        if let Some(lots) = &mut self.lots {
+            arrival.lot = lots.random();
         }
-        self.kind.next()
+        Some(arrival)
     }
 }
 
@@ -186,7 +201,8 @@ impl Kind {
 }
 
 fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
-    Arrival::new(time, 0, request.prompt as i64, request.output as i64)
+    let hashes = (request.blocks.start, request.blocks.count);
+    Arrival { hashes, ..Arrival::new(time, 0, request.prompt as i64, request.output as i64) }
 }
 
 /// Recorded times stay exact unless the rate was changed.

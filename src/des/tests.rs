@@ -15,7 +15,13 @@ pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
             trace: None,
             slo: Slo::default(),
         },
-        instance: Instance { max_sequences: 64, max_batch_tokens: None, kv_tokens: None, block_tokens: 1 },
+        instance: Instance {
+            max_sequences: 64,
+            max_batch_tokens: None,
+            kv_tokens: None,
+            block_tokens: 1,
+            prefix_cache_tokens: None,
+        },
         policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::Recompute),
         step_time: StepTimeLaw::AffineContext { base_s: 0.02, per_token_s: 2.5e-4, per_context_token_s: 2e-7 },
         step_noise: StepNoise::None,
@@ -36,7 +42,13 @@ fn leaping_changes_no_bit() {
         (7, Some(3000), Preemption::Swap),
     ] {
         let mut s = scenario(LengthLaw::Geometric { mean: 60.0 }, LengthLaw::Geometric { mean: 50.0 }, 20.0);
-        s.instance = Instance { max_sequences: 40, max_batch_tokens: Some(128), kv_tokens: kv, block_tokens: block };
+        s.instance = Instance {
+            max_sequences: 40,
+            max_batch_tokens: Some(128),
+            kv_tokens: kv,
+            block_tokens: block,
+            prefix_cache_tokens: None,
+        };
         s.policy.preemption = preemption;
         s.policy.swap_s_per_token = (preemption == Preemption::Swap).then_some(1e-6);
         let mut options = Options::until(seconds(1.0), seconds(50.0));

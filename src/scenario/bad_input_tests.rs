@@ -169,6 +169,8 @@ const OVERRIDES: &[(&str, &str, &[&str])] = &[
     ("instance.max_sequences=-4", "instance.max_sequences", &["`-4`"]),
     ("instance.max_sequences=2.5", "instance.max_sequences", &["`2.5`"]),
     ("instance.max_batch_tokens=4", "instance.max_batch_tokens", &["`4`"]),
+    ("instance.prefix_cache_tokens=0", "instance.prefix_cache_tokens", &["`0`"]),
+    ("instance.prefix_cache_tokens=4096", "instance.prefix_cache_tokens", &["begin alike", "`hash_ids`"]),
     ("lambda=fast", "workload.rate_per_s", &["`fast`", "a number"]),
     ("lambda=-2", "workload.rate_per_s", &["`-2`"]),
     ("lambda=none", "workload.rate_per_s", &["missing"]),
@@ -193,6 +195,18 @@ fn a_class_that_a_trace_replaces_cannot_be_overridden() {
     let error = open(None, &[change], Some((trace, super::TraceMode::Replay))).unwrap_err();
     assert_eq!(error.key, "workload.class[0]");
     assert_message(&error, &["the list is empty"]);
+}
+
+#[test]
+fn a_prefix_cache_needs_a_trace_with_hashes_and_room_for_a_block() {
+    let with = |file: &str, tokens: u64| {
+        let file = format!("{}/models/traces/{file}", env!("CARGO_MANIFEST_DIR"));
+        let change = Override::parse(&format!("instance.prefix_cache_tokens={tokens}")).unwrap();
+        open(None, &[change], Some((&file, super::TraceMode::Replay)))
+    };
+    assert_eq!(with("mooncake.jsonl", 5120).unwrap().instance.prefix_cache_tokens, Some(5120));
+    assert_message(&with("mooncake.jsonl", 511).unwrap_err(), &["`511`", "one block of `512`"]);
+    assert_message(&with("azure.csv", 5120).unwrap_err(), &["begin alike", "`hash_ids`"]);
 }
 
 /// Every text that differs from `text` in one character.

@@ -19,6 +19,10 @@ pub struct Instance {
     /// KV memory is handed out in blocks of this many tokens; 1 counts single tokens.
     #[serde(default = "one")]
     pub block_tokens: u64,
+    /// Prompt tokens kept for later prompts that begin in the same way, beside the KV memory of the residents; absent means no
+    /// prefix cache. Needs a trace that says which prompts do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_cache_tokens: Option<u64>,
 }
 
 fn one() -> u64 {
@@ -33,6 +37,16 @@ impl Instance {
         require_at_least_one("block_tokens", self.block_tokens)?;
         if let Some(budget) = self.max_batch_tokens {
             require_at_least_one("max_batch_tokens", budget)?;
+        }
+        if let Some(tokens) = self.prefix_cache_tokens
+            && !(1..=1 << 40).contains(&tokens)
+        {
+            let problem = format!("is `{tokens}`");
+            return Err(ScenarioError::at(
+                "prefix_cache_tokens",
+                problem,
+                "give from 1 to 2^40 tokens, or remove the key",
+            ));
         }
         for (key, value) in [("max_sequences", self.max_sequences), ("block_tokens", self.block_tokens)] {
             if value > 1 << 24 {

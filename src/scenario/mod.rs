@@ -154,6 +154,13 @@ impl Scenario {
             cluster.validate().map_err(|error| error.under("cluster"))?;
         }
         let pool = self.cluster.as_ref().and_then(|cluster| cluster.gpus);
+        if pool.is_some() && self.instance.prefix_cache_tokens.is_some() {
+            return Err(ScenarioError::at(
+                "instance.prefix_cache_tokens",
+                "is given, but the requests of a GPU pool share no instance",
+                "remove the key, or cluster.gpus",
+            ));
+        }
         for (index, class) in self.workload.class.iter().enumerate() {
             let place = format!("workload.class[{index}]");
             match pool {
@@ -214,7 +221,29 @@ impl Scenario {
                 "give one threshold per class, or none",
             ));
         }
+        self.validate_prefix_cache()?;
         self.validate_memory()
+    }
+
+    /// A prefix cache needs to be told which prompts begin alike, and room for a block.
+    fn validate_prefix_cache(&self) -> Result<(), ScenarioError> {
+        let Some(tokens) = self.instance.prefix_cache_tokens else { return Ok(()) };
+        let refuse =
+            |problem: String, remedy: &str| Err(ScenarioError::at("instance.prefix_cache_tokens", problem, remedy));
+        let block = self.workload.trace.as_ref().map_or(0, |source| source.requests.hash_block_tokens);
+        if block == 0 {
+            return refuse(
+                "is given, but the workload does not say which prompts begin alike".into(),
+                "remove the key, or use a Mooncake trace with `hash_ids`",
+            );
+        }
+        if tokens < block {
+            return refuse(format!("is `{tokens}`, below one block of `{block}` tokens"), "give at least one block");
+        }
+        if self.batch_rules().prompts == Prompts::Present {
+            return refuse("is given, but prompts are `present` and none is processed".into(), "remove the key");
+        }
+        Ok(())
     }
 
     /// Going without preemption is allowed only where memory cannot run out.

@@ -129,6 +129,7 @@ pub(super) static INSTANCE: Shape = Shape::Table(&[
     optional("max_batch_tokens", &Shape::Whole),
     optional("kv_tokens", &Shape::Whole),
     optional("block_tokens", &Shape::Whole),
+    optional("prefix_cache_tokens", &Shape::Whole),
 ]);
 
 pub(super) static POLICY: Shape = Shape::Table(&[

@@ -31,6 +31,17 @@ pub struct TraceRequest {
     pub prompt: u64,
     /// o: output tokens, at least 1.
     pub output: u64,
+    /// The hashes of its prompt's blocks.
+    pub blocks: Blocks,
+}
+
+/// Where the hashes of one prompt's blocks stand among those of its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Blocks {
+    /// The first.
+    pub start: u32,
+    /// How many there are; 0 when none were recorded.
+    pub count: u32,
 }
 
 /// A recorded trace, sorted by arrival.
@@ -38,9 +49,20 @@ pub struct TraceRequest {
 pub struct Trace {
     /// The requests in order of arrival.
     pub requests: Vec<TraceRequest>,
+    /// The hashes of the blocks of all prompts, each standing for its tokens and all before it; requests say where theirs
+    /// are. Empty when the format has none.
+    pub hash_ids: Vec<u64>,
+    /// Tokens of one hashed block; 0 without hashes.
+    pub hash_block_tokens: u64,
 }
 
 impl Trace {
+    /// The hashes of one prompt's blocks, in order.
+    pub fn hashes(&self, blocks: Blocks) -> &[u64] {
+        let start = blocks.start as usize;
+        self.hash_ids.get(start..start + blocks.count as usize).unwrap_or(&[])
+    }
+
     /// Length of the trace: the time from the first arrival to one mean interarrival after the last, so that rate · span
     /// is the number of requests.
     pub fn span(&self) -> Time {
@@ -65,7 +87,7 @@ pub enum Format {
     Own,
     /// CSV of the Azure LLM inference traces: `TIMESTAMP,ContextTokens,GeneratedTokens`, dates.
     Azure,
-    /// JSON lines of Mooncake: `timestamp`, `input_length`, `output_length`, milliseconds.
+    /// JSON lines of Mooncake: `timestamp`, `input_length`, `output_length`, milliseconds, and `hash_ids`.
     Mooncake,
     /// CSV of vidur: `arrived_at,num_prefill_tokens,num_decode_tokens`, seconds.
     Vidur,
@@ -168,6 +190,8 @@ fn quoted(names: &[&str]) -> String {
 #[derive(Default)]
 struct Collector {
     requests: Vec<TraceRequest>,
+    hash_ids: Vec<u64>,
+    hash_block_tokens: u64,
 }
 
 impl Collector {
@@ -204,12 +228,34 @@ impl Collector {
                 ));
             }
         }
-        self.requests.push(TraceRequest { arrival, prompt, output });
+        self.requests.push(TraceRequest { arrival, prompt, output, blocks: Blocks::default() });
+        Ok(())
+    }
+
+    /// Adds the hashes of the last request's prompt, in blocks of `block_tokens`; `name` is theirs in the file.
+    fn add_hashes(&mut self, name: &str, hashes: &[u64], block_tokens: u64) -> Result<(), ScenarioError> {
+        let Some(request) = self.requests.last_mut() else { return Ok(()) };
+        if hashes.len() as u64 > request.prompt.div_ceil(block_tokens) {
+            return Err(ScenarioError::at(
+                name,
+                format!("has `{}` blocks for a prompt of `{}` tokens", hashes.len(), request.prompt),
+                format!("give one hash for every {block_tokens} tokens that the prompt begins"),
+            ));
+        }
+        let start = u32::try_from(self.hash_ids.len());
+        let (Ok(start), Ok(count)) = (start, u32::try_from(hashes.len())) else {
+            return Err(ScenarioError::at(name, "makes more than 2^32 hashes", "cut the trace"));
+        };
+        request.blocks = Blocks { start, count };
+        self.hash_ids.extend_from_slice(hashes);
+        if count > 0 {
+            self.hash_block_tokens = block_tokens;
+        }
         Ok(())
     }
 
     fn finish(self) -> Trace {
-        Trace { requests: self.requests }
+        Trace { requests: self.requests, hash_ids: self.hash_ids, hash_block_tokens: self.hash_block_tokens }
     }
 }
 

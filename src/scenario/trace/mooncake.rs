@@ -1,5 +1,6 @@
-//! The trace format of Mooncake: one JSON object per line with `timestamp` (milliseconds), `input_length`, `output_length`;
-//! other keys such as `hash_ids` are not used.
+//! The trace format of Mooncake: one JSON object per line with `timestamp` (milliseconds), `input_length`, `output_length`
+//! and, if it is there, `hash_ids`, one number for every 512 tokens that the prompt begins: equal numbers are equal blocks
+//! behind equal prefixes. Other keys are not used.
 //! Reference: Qin et al., "Mooncake: trading more storage for less computation", FAST 2025.
 //!
 //! Some of these traces have their times rounded to ticks of about 3 s, with a dozen requests on each. Replayed as they
@@ -17,6 +18,8 @@ use crate::scenario::time::{ATTOS_PER_SECOND, Time};
 const SHORTEST_TICK: i128 = ATTOS_PER_SECOND / 10;
 /// Fewest different times on which the pattern is believed.
 const FEWEST_TIMES: usize = 4;
+/// Tokens of one hashed block.
+pub const HASH_BLOCK_TOKENS: u64 = 512;
 const NAMES: [&str; 3] = ["timestamp", "input_length", "output_length"];
 
 #[derive(Deserialize)]
@@ -24,6 +27,7 @@ struct Line {
     timestamp: serde_json::Number,
     input_length: u64,
     output_length: u64,
+    hash_ids: Option<Vec<u64>>,
 }
 
 /// The trace, and the tick over which its batches were spread if they were.
@@ -53,13 +57,15 @@ fn add_line(collector: &mut Collector, line: &str) -> Result<(), ScenarioError> 
         ScenarioError::at(
             "",
             problem,
-            "give an object with a number `timestamp` (ms) and whole numbers `input_length`, `output_length`",
+            "give an object with a number `timestamp` (ms), whole numbers `input_length`, `output_length` and, if known, \
+                a list of whole numbers `hash_ids`",
         )
     })?;
     let arrival = parse_milliseconds(&line.timestamp.to_string()).ok_or_else(|| {
         ScenarioError::at(NAMES[0], format!("is `{}`", line.timestamp), "give milliseconds from the trace's start")
     })?;
-    collector.add(NAMES, arrival, line.input_length, line.output_length)
+    collector.add(NAMES, arrival, line.input_length, line.output_length)?;
+    collector.add_hashes("hash_ids", &line.hash_ids.unwrap_or_default(), HASH_BLOCK_TOKENS)
 }
 
 fn parse_milliseconds(text: &str) -> Option<Time> {
@@ -113,6 +119,20 @@ mod tests {
 
     fn arrivals(times: &[&str]) -> Vec<String> {
         read(&lines(times)).unwrap().0.requests.iter().map(|request| request.arrival.to_decimal()).collect()
+    }
+
+    #[test]
+    fn hashes_of_blocks_are_kept_where_they_are_given() {
+        let text = "{\"timestamp\": 0, \"input_length\": 1025, \"output_length\": 2, \"hash_ids\": [7, 8, 9]}\n\
+            {\"timestamp\": 1, \"input_length\": 5, \"output_length\": 2, \"hash_ids\": null}\n\
+            {\"timestamp\": 2, \"input_length\": 512, \"output_length\": 2, \"hash_ids\": [7]}\n\
+            {\"timestamp\": 3, \"input_length\": 513, \"output_length\": 2}\n";
+        let trace = read(text).unwrap().0;
+        let hashes: Vec<&[u64]> = trace.requests.iter().map(|request| trace.hashes(request.blocks)).collect();
+        assert_eq!(hashes, [&[7, 8, 9][..], &[], &[7], &[]]);
+        assert_eq!(trace.hash_block_tokens, 512);
+        let none = read(&lines(&["0", "1"])).unwrap().0;
+        assert_eq!((none.hash_ids.len(), none.hash_block_tokens), (0, 0));
     }
 
     #[test]

@@ -13,7 +13,8 @@ pub(super) const COLUMNS: Columns = Columns {
     time_shape: "seconds as a decimal number",
 };
 
-/// Writes a trace in this format. Times are exact, so that [`super::read`] returns the same trace.
+/// Writes a trace in this format, which has no hashes of blocks. Times are exact, so that [`super::read`] returns the same
+/// requests.
 #[must_use]
 pub fn to_csv(trace: &Trace) -> String {
     let mut text = COLUMNS.names.join(",");

@@ -83,7 +83,7 @@ fn all_formats_say_the_same() {
         "\u{feff}TIMESTAMP,ContextTokens,GeneratedTokens\n2023-12-31 23:59:59,10,3\n\
          2023-12-31T23:59:59.2500000Z,20.0,4\n2024-01-01 00:00:00.5+00:00,30,5\n",
         "arrived_at,num_prefill_tokens,num_decode_tokens\n0.0,10,3\n0.25,20,4\n\n1.5,30,5\n\n",
-        "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 3, \"hash_ids\": [1]}\r\n\
+        "{\"timestamp\": 0, \"input_length\": 10, \"output_length\": 3, \"user\": [1]}\r\n\
          {\"timestamp\": 250, \"input_length\": 20, \"output_length\": 4}\r\n\r\n\
          {\"output_length\": 5, \"timestamp\": 1500, \"input_length\": 30}",
     ];
@@ -91,7 +91,10 @@ fn all_formats_say_the_same() {
     for trace in &traces {
         assert_eq!(trace, &traces[0]);
     }
-    assert_eq!(traces[0].requests[2], TraceRequest { arrival: Time(1_500_000_000_000_000_000), prompt: 30, output: 5 });
+    assert_eq!(
+        traces[0].requests[2],
+        TraceRequest { arrival: Time(1_500_000_000_000_000_000), prompt: 30, output: 5, blocks: Blocks::default() }
+    );
 }
 
 #[test]
@@ -100,9 +103,14 @@ fn what_is_written_is_read_again() {
     let requests = arrivals
         .iter()
         .zip(1..)
-        .map(|(time, n)| TraceRequest { arrival: Time::parse_seconds(time).unwrap(), prompt: n, output: 2 * n })
+        .map(|(time, n)| TraceRequest {
+            arrival: Time::parse_seconds(time).unwrap(),
+            prompt: n,
+            output: 2 * n,
+            blocks: Blocks::default(),
+        })
         .collect();
-    let trace = Trace { requests };
+    let trace = Trace { requests, ..Trace::default() };
     let text = own::to_csv(&trace);
     assert!(text.contains("\n0.1,2,4\n2,3,6\n"), "{text}");
     assert_eq!(read("test", &text).unwrap(), trace);
@@ -173,6 +181,18 @@ fn broken_traces_are_refused_with_place_and_remedy() {
         (
             format!("{json}{{\"timestamp\": 1, \"input_length\": 5, \"output_length\": 0}}\n"),
             vec!["line 2.output_length"],
+        ),
+        (
+            format!("{json}{{\"timestamp\": 1, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": \"a\"}}\n"),
+            vec!["line 2", "\"a\"", "`hash_ids`"],
+        ),
+        (
+            format!("{json}{{\"timestamp\": 1, \"input_length\": 5, \"output_length\": 1, \"hash_ids\": [-1]}}\n"),
+            vec!["line 2", "-1"],
+        ),
+        (
+            format!("{json}{{\"timestamp\": 1, \"input_length\": 512, \"output_length\": 1, \"hash_ids\": [1, 2]}}\n"),
+            vec!["line 2.hash_ids", "`2` blocks", "`512` tokens"],
         ),
         (json.into(), vec!["`1` request"]),
         ("{\"time\": 0}\n".into(), vec!["line 1", "`timestamp`", "Azure"]),

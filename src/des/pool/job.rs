@@ -1,0 +1,153 @@
+//! One request of a GPU pool, and the iterations that it runs alone.
+
+use super::super::sequence::NOT_YET;
+use super::super::source::Arrival;
+use crate::cost::NoisyStep;
+use crate::stats::stream::Stream;
+
+/// How requests are cut into iterations.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Most prompt tokens of one iteration.
+    pub chunk: i64,
+    /// Whether requests bring their KV and process no prompt.
+    pub present: bool,
+    /// Whether the end of a prompt emits the first token.
+    pub emits_at_prefill: bool,
+    /// Whether iterations that are alike are taken together.
+    pub leap: bool,
+}
+
+/// Iterations that follow each other. With j from 0, the j-th takes first + j·growth and holds context + j·tokens at its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stretch {
+    pub steps: i64,
+    /// Tokens processed per iteration, and so the growth of the context.
+    pub tokens: i64,
+    pub context: i64,
+    pub first: i128,
+    pub growth: i128,
+    pub start: i128,
+    /// Whether they process prompt tokens.
+    pub prompt: bool,
+    /// Iterations that are in the totals already.
+    pub credited: i64,
+}
+
+impl Stretch {
+    /// Time from its start to the beginning of iteration `step`.
+    pub fn offset(&self, step: i64) -> i128 {
+        let step = i128::from(step);
+        self.first * step + self.growth * (step * (step - 1) / 2)
+    }
+
+    /// Iterations that have begun before `time`.
+    pub fn begun_before(&self, time: i128) -> i64 {
+        let (mut begun, mut not) = (0, self.steps + 1);
+        while begun + 1 < not {
+            let middle = begun + (not - begun) / 2;
+            if self.start + self.offset(middle - 1) < time {
+                begun = middle;
+            } else {
+                not = middle;
+            }
+        }
+        begun
+    }
+
+    /// ∫ KV dt over the iterations from `from` to before `to`: Σ (first + j·growth)(context + j·tokens).
+    pub fn kv_area(&self, from: i64, to: i64) -> i128 {
+        let count = i128::from(to - from);
+        let pairs = count * (count - 1) / 2;
+        let squares = pairs * (2 * count - 1) / 3;
+        let first = self.first + self.growth * i128::from(from);
+        let context = i128::from(self.context + self.tokens * from);
+        let tokens = i128::from(self.tokens);
+        count * first * context + pairs * (first * tokens + self.growth * context) + squares * self.growth * tokens
+    }
+}
+
+/// One request in the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    pub id: u64,
+    pub class: u16,
+    pub arrival: i128,
+    pub prompt: i64,
+    pub output: i64,
+    pub window: u16,
+    pub admitted: i128,
+    pub first_token: i128,
+    pub written: i64,
+    pub emitted: i64,
+    pub stretch: Stretch,
+}
+
+impl Job {
+    pub fn new(id: u64, arrival: &Arrival, window: u16, cut: &Cut) -> Self {
+        Self {
+            id,
+            class: arrival.class,
+            arrival: arrival.time.0,
+            prompt: arrival.prompt,
+            output: arrival.output,
+            window,
+            admitted: NOT_YET,
+            first_token: NOT_YET,
+            written: if cut.present { arrival.prompt } else { 0 },
+            emitted: 0,
+            stretch: Stretch::default(),
+        }
+    }
+
+    /// KV tokens held after the iterations that have ended.
+    pub fn held(&self) -> i64 {
+        self.written + self.emitted
+    }
+
+    /// KV tokens held at the end of the last iteration that is in the totals.
+    pub fn held_in_totals(&self) -> i64 {
+        match self.stretch.credited {
+            0 => self.held(),
+            credited => self.stretch.context + (credited - 1) * self.stretch.tokens,
+        }
+    }
+
+    /// Begins the next iterations at `now`: all whole chunks of the prompt, its end, or the decodes.
+    pub fn begin(&mut self, now: i128, cut: &Cut, law: &NoisyStep, noise: &mut Stream) {
+        let unwritten = self.prompt - self.written;
+        let tokens = if unwritten > 0 { unwritten.min(cut.chunk) } else { 1 };
+        let alike = match (unwritten, self.emitted) {
+            (1.., _) => (unwritten - 1) / cut.chunk,
+            // The gap before the first token is no gap between tokens.
+            (_, 0) => 1,
+            (_, emitted) => self.output - emitted,
+        };
+        let ends_prompt = unwritten > 0 && tokens == unwritten;
+        let context = self.held() + tokens + i64::from(ends_prompt && cut.emits_at_prefill);
+        self.stretch = Stretch {
+            steps: if cut.leap { alike.max(1) } else { 1 },
+            tokens,
+            context,
+            first: law.draw(tokens, context, noise),
+            growth: law.mean.growth(tokens),
+            start: now,
+            prompt: unwritten > 0,
+            credited: 0,
+        };
+    }
+
+    /// Ends the iterations that were begun.
+    pub fn end(&mut self, now: i128, cut: &Cut) {
+        let Stretch { steps, tokens, prompt, .. } = self.stretch;
+        if prompt {
+            self.written += steps * tokens;
+            self.emitted = i64::from(self.written == self.prompt && cut.emits_at_prefill);
+        } else {
+            self.emitted += steps;
+        }
+        if self.emitted > 0 && self.first_token == NOT_YET {
+            self.first_token = now;
+        }
+    }
+}

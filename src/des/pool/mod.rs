@@ -1,0 +1,489 @@
+//! A pool of GPUs: every request takes the GPUs of its class, all at once, and runs alone on them from its prompt to its last
+//! token (gang scheduling, run to completion).
+//!
+//! A request waits in the order of the policy. The head blocks those behind it until enough GPUs are free, unless packing is
+//! `fill`. At one instant requests end first, then others arrive, then requests start. The token budget and the chunk length
+//! cut prompts as in an instance; KV memory is that of one request's GPUs together, and `max_sequences` plays no part.
+//!
+//! Cuts of the time axis are exact here, not moved to a boundary. An iteration counts in the window in which it begins.
+
+mod job;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::log::Log;
+use super::options::Options;
+use super::record::{
+    Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window, Work,
+};
+use super::sequence::{NOT_YET, UNMEASURED};
+use super::source::{Arrival, Feed, Source};
+use crate::cost::{ExactStep, NoisyStep};
+use crate::scenario::{Class, FirstToken, Order, Packing, Prompts, Scenario, Slo, StepTimeLaw, Time};
+use crate::schedule::admission::in_blocks;
+use crate::schedule::order::{self, Seen};
+use crate::stats::stream::{Stream, stream};
+use job::{Cut, Job};
+use queue::Queue;
+
+/// More than any budget or count.
+const UNLIMITED: i64 = i64::MAX / 4;
+/// Requests kept waiting in a saturated pool, beyond one for each GPU.
+const SATURATED_RESERVE: i64 = 64;
+/// A saturated source that has this many requests rejected in a row is taken to have no others.
+const HOPELESS: u32 = 100_000;
+
+/// Runs one trial of a validated scenario whose cluster is a pool of GPUs.
+pub fn run(scenario: &Scenario, options: &Options, observer: Option<&mut dyn Observer>) -> Run {
+    let source = Source::new(scenario, options.feed, options.seed, options.trial, options.backlog);
+    Pool::new(scenario, options, source, observer).run()
+}
+
+/// What a class asks for.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    gpus: i64,
+    weight: f64,
+    law: NoisyStep,
+    objectives: Objectives,
+}
+
+/// Attoseconds; the largest number where there is no objective.
+#[derive(Debug, Clone, Copy)]
+struct Objectives {
+    ttft: i128,
+    tpot: i128,
+    e2e: i128,
+}
+
+struct Pool<'a> {
+    kinds: Vec<Kind>,
+    cut: Cut,
+    order: Order,
+    budget: i64,
+    memory: i64,
+    block: i64,
+    gpus: i64,
+    free: i64,
+    now: i128,
+    jobs: Vec<Job>,
+    vacant: Vec<u32>,
+    queue: Queue,
+    /// Ends of the begun iterations: time, arrival number, slot.
+    ends: BinaryHeap<Reverse<(i128, u64, u32)>>,
+    waiting: i64,
+    running: i64,
+    /// Σ KV tokens held after the iterations that have ended.
+    held: i64,
+    log: Log,
+    source: Source,
+    upcoming: Option<Arrival>,
+    noise: Stream,
+    limit: i128,
+    saturated: bool,
+    max_waiting: i64,
+    work: Work,
+    observer: Option<&'a mut dyn Observer>,
+    watches_steps: bool,
+    watches_events: bool,
+    has_objectives: bool,
+}
+
+impl<'a> Pool<'a> {
+    fn new(scenario: &Scenario, options: &Options, mut source: Source, observer: Option<&'a mut dyn Observer>) -> Self {
+        let gpus = scenario.cluster.as_ref().and_then(|cluster| cluster.gpus).unwrap_or(1) as i64;
+        let kinds = kinds(scenario);
+        let needs: Vec<i64> = kinds.iter().map(|kind| kind.gpus).collect();
+        let rules = scenario.batch_rules();
+        let tokens = |limit: Option<u64>| limit.map_or(UNLIMITED, |tokens| tokens as i64);
+        let budget = tokens(scenario.instance.max_batch_tokens);
+        let watches_steps = observer.as_ref().is_some_and(|observer| observer.wants_steps());
+        let watches_events = observer.as_ref().is_some_and(|observer| observer.wants_events());
+        let cut = Cut {
+            chunk: if rules.prompts == Prompts::Chunked { budget.min(tokens(rules.chunk_tokens)) } else { UNLIMITED },
+            present: rules.prompts == Prompts::Present,
+            emits_at_prefill: rules.first_token == FirstToken::Prefill,
+            leap: options.leap && !watches_steps && !watches_events && scenario.step_noise.is_none(),
+        };
+        let saturated = options.feed == Feed::Saturated;
+        Self {
+            cut,
+            order: scenario.policy.order,
+            budget: if rules.prompts == Prompts::Whole { budget } else { UNLIMITED },
+            memory: tokens(scenario.instance.kv_tokens),
+            block: scenario.instance.block_tokens as i64,
+            gpus,
+            free: gpus,
+            now: 0,
+            jobs: Vec::new(),
+            vacant: Vec::new(),
+            queue: Queue::new(&needs, rules.packing == Packing::Fill),
+            ends: BinaryHeap::new(),
+            waiting: 0,
+            running: 0,
+            held: 0,
+            log: Log::new(options, kinds.len()),
+            upcoming: source.next(),
+            source,
+            noise: stream(options.seed, &format!("step noise/trial {}", options.trial)),
+            limit: options.limit.0,
+            saturated,
+            max_waiting: if saturated { gpus + SATURATED_RESERVE } else { UNLIMITED },
+            work: Work::default(),
+            observer,
+            watches_steps,
+            watches_events,
+            has_objectives: scenario.workload.objectives().iter().any(|slo| !slo.is_empty()),
+            kinds,
+        }
+    }
+
+    fn run(mut self) -> Run {
+        loop {
+            self.end_iterations();
+            self.take_arrivals();
+            if self.log.next_cut().0 <= self.now {
+                self.credit_all();
+                let state = self.state();
+                self.log.pass(state);
+            }
+            if self.is_over() {
+                break;
+            }
+            self.start_waiting();
+            debug_assert!(self.is_conserved());
+            let Some(next) = self.next_event() else { break };
+            self.advance(next.min(self.limit));
+        }
+        self.finish()
+    }
+
+    fn is_over(&self) -> bool {
+        self.now >= self.limit || (self.log.is_past_windows() && self.log.outstanding == 0)
+    }
+
+    /// A request that waits outside a saturated pool is no event: it comes in when another starts.
+    fn next_event(&self) -> Option<i128> {
+        let arrival = self.upcoming.map_or(Time::NEVER.0, |arrival| arrival.time.0);
+        let arrival = if arrival > self.now { arrival } else { Time::NEVER.0 };
+        let end = self.ends.peek().map_or(Time::NEVER.0, |Reverse((time, _, _))| *time);
+        let next = arrival.min(end).min(self.log.next_cut().0);
+        (next < Time::NEVER.0).then_some(next)
+    }
+
+    fn advance(&mut self, to: i128) {
+        let elapsed = to - self.now;
+        let totals = &mut self.log.totals;
+        totals.waiting += elapsed * i128::from(self.waiting);
+        totals.running += elapsed * i128::from(self.running);
+        totals.gpus += elapsed * i128::from(self.gpus - self.free);
+        if self.running > 0 {
+            totals.busy += elapsed;
+        }
+        self.now = to;
+    }
+
+    fn take_arrivals(&mut self) {
+        let mut rejected = 0;
+        while let Some(arrival) = self.upcoming
+            && arrival.time.0 <= self.now
+            && self.waiting < self.max_waiting
+        {
+            self.upcoming = self.source.next();
+            let id = self.log.totals.arrived;
+            self.log.totals.arrived += 1;
+            if let Some(reason) = self.rejection(&arrival) {
+                self.reject(id, &arrival, reason);
+                rejected += 1;
+                if self.saturated && rejected == HOPELESS {
+                    self.upcoming = None;
+                }
+                continue;
+            }
+            let window = if self.saturated { UNMEASURED } else { self.log.window_of_arrival(arrival.time) };
+            self.join(Job::new(id, &arrival, window, &self.cut), &arrival);
+        }
+    }
+
+    fn rejection(&self, arrival: &Arrival) -> Option<Rejection> {
+        if in_blocks(arrival.prompt + arrival.output, self.block) > self.memory {
+            return Some(Rejection::Memory);
+        }
+        (arrival.prompt > self.budget).then_some(Rejection::Budget)
+    }
+
+    fn reject(&mut self, id: u64, arrival: &Arrival, reason: Rejection) {
+        self.log.totals.rejected += 1;
+        let job = Job::new(id, arrival, UNMEASURED, &self.cut);
+        self.notify_event(EventKind::Rejected, &job, 0);
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.request(&RequestRecord { rejected: Some(reason), ..record(&job) });
+        }
+    }
+
+    fn join(&mut self, job: Job, arrival: &Arrival) {
+        let kind = self.kinds[usize::from(job.class)];
+        let seen =
+            Seen { prompt: job.prompt, output: arrival.predicted, emitted: 0, weight: kind.weight, lot: arrival.lot };
+        let slot = if let Some(slot) = self.vacant.pop() {
+            self.jobs[slot as usize] = job;
+            slot
+        } else {
+            self.jobs.push(job);
+            (self.jobs.len() - 1) as u32
+        };
+        self.queue.push(kind.gpus, (order::key(self.order, &seen), job.id, slot));
+        self.waiting += 1;
+        self.notify_event(EventKind::Arrival, &job, 0);
+    }
+
+    /// Starts requests as long as the next one finds its GPUs.
+    fn start_waiting(&mut self) {
+        while let Some(slot) = self.queue.take(self.free) {
+            let job = &mut self.jobs[slot as usize];
+            job.admitted = self.now;
+            let job = *job;
+            self.waiting -= 1;
+            self.running += 1;
+            self.free -= self.kinds[usize::from(job.class)].gpus;
+            self.held += job.held();
+            self.notify_event(EventKind::Admission, &job, job.held());
+            self.begin(slot);
+        }
+    }
+
+    fn begin(&mut self, slot: u32) {
+        let job = &mut self.jobs[slot as usize];
+        let law = &self.kinds[usize::from(job.class)].law;
+        job.begin(self.now, &self.cut, law, &mut self.noise);
+        self.ends.push(Reverse((self.now + job.stretch.offset(job.stretch.steps), job.id, slot)));
+        self.work.leaps += 1;
+        self.work.heap += 2;
+    }
+
+    /// Ends the iterations that are due; their requests go on or leave.
+    fn end_iterations(&mut self) {
+        while let Some(&Reverse((time, _, slot))) = self.ends.peek()
+            && time <= self.now
+        {
+            self.ends.pop();
+            self.credit(slot, self.jobs[slot as usize].stretch.steps);
+            let job = &mut self.jobs[slot as usize];
+            let before = job.held();
+            job.end(time, &self.cut);
+            let job = *job;
+            self.held += job.held() - before;
+            self.notify_step(&job);
+            if job.emitted == job.output {
+                self.complete(slot);
+            } else {
+                self.begin(slot);
+            }
+        }
+    }
+
+    fn credit_all(&mut self) {
+        let slots: Vec<u32> = self.ends.iter().map(|Reverse((_, _, slot))| *slot).collect();
+        for slot in slots {
+            self.credit(slot, self.jobs[slot as usize].stretch.begun_before(self.now));
+        }
+    }
+
+    /// Adds the iterations of a request up to number `upto` to the totals and to the open window, closed form: taking them one
+    /// by one gives the same whole numbers.
+    fn credit(&mut self, slot: u32, upto: i64) {
+        let job = &mut self.jobs[slot as usize];
+        let stretch = job.stretch;
+        let (from, steps) = (stretch.credited, upto - stretch.credited);
+        if steps == 0 {
+            return;
+        }
+        job.stretch.credited = upto;
+        let totals = &mut self.log.totals;
+        let tokens = i128::from(steps * stretch.tokens);
+        totals.steps += steps as u64;
+        totals.tokens += tokens;
+        totals.prefill_tokens += if stretch.prompt { tokens } else { 0 };
+        totals.kv += stretch.kv_area(from, upto);
+        if !stretch.prompt
+            && job.emitted > 0
+            && let Some(window) = self.log.open_window()
+        {
+            let first = stretch.first + stretch.growth * i128::from(from);
+            window.gaps.add_progression(first, stretch.growth, steps, 1);
+        }
+    }
+
+    fn complete(&mut self, slot: u32) {
+        let job = self.jobs[slot as usize];
+        let kind = self.kinds[usize::from(job.class)];
+        self.running -= 1;
+        self.free += kind.gpus;
+        self.held -= job.held();
+        self.log.totals.completed += 1;
+        self.log.last_completion = self.now;
+        self.vacant.push(slot);
+        if job.window != UNMEASURED {
+            let objectives = self.has_objectives.then_some(&kind.objectives);
+            tally(&mut self.log.windows[job.window as usize], &job, self.now, objectives);
+            self.log.outstanding -= 1;
+        }
+        self.notify_event(EventKind::Completion, &job, -job.held());
+        if let Some(observer) = self.observer.as_deref_mut() {
+            observer.request(&RequestRecord { completed: Some(Time(self.now)), ..record(&job) });
+        }
+    }
+
+    fn state(&self) -> Sample {
+        let held = |Reverse((_, _, slot)): &Reverse<(i128, u64, u32)>| self.jobs[*slot as usize].held_in_totals();
+        Sample {
+            cut: Time(self.now),
+            time: Time(self.now),
+            waiting: self.waiting,
+            running: self.running,
+            swapped: 0,
+            kv_tokens: self.ends.iter().map(held).sum(),
+            totals: self.log.totals,
+        }
+    }
+
+    fn notify_step(&mut self, job: &Job) {
+        if !self.watches_steps {
+            return;
+        }
+        let Some(observer) = self.observer.as_deref_mut() else { return };
+        let stretch = &job.stretch;
+        observer.step(&StepRecord {
+            step: self.log.totals.steps - 1,
+            start: Time(stretch.start),
+            duration: Time(stretch.first),
+            instance: 0,
+            decodes: i64::from(!stretch.prompt),
+            prefills: i64::from(stretch.prompt),
+            prefill_tokens: if stretch.prompt { stretch.tokens } else { 0 },
+            running: self.running,
+            waiting: self.waiting,
+            swapped: 0,
+            kv_tokens: self.held,
+        });
+    }
+
+    fn notify_event(&mut self, kind: EventKind, job: &Job, kv_change: i64) {
+        if !self.watches_events {
+            return;
+        }
+        let Some(observer) = self.observer.as_deref_mut() else { return };
+        observer.event(&Event {
+            time: Time(self.now),
+            step: self.log.totals.steps,
+            instance: 0,
+            kind,
+            request: job.id,
+            position: job.emitted,
+            kv_change,
+            kv_after: self.held,
+        });
+    }
+
+    fn finish(mut self) -> Run {
+        self.credit_all();
+        let state = self.state();
+        self.log.close(state);
+        let running = self.ends.iter().map(|Reverse((_, _, slot))| *slot);
+        let mut unfinished: Vec<Job> = running.chain(self.queue.slots()).map(|slot| self.jobs[slot as usize]).collect();
+        unfinished.sort_unstable_by_key(|job| job.id);
+        for job in &unfinished {
+            if job.window != UNMEASURED {
+                self.log.windows[job.window as usize].censored += 1;
+            }
+            if let Some(observer) = self.observer.as_deref_mut() {
+                observer.request(&record(job));
+            }
+        }
+        Run {
+            windows: self.log.windows,
+            samples: self.log.samples,
+            totals: self.log.totals,
+            end: Time(self.now),
+            in_system: unfinished.len() as u64,
+            last_completion: Time(self.log.last_completion),
+            instances: 1,
+            work: self.work,
+        }
+    }
+
+    /// Requests and GPUs are conserved. Checked at every event in debug builds.
+    fn is_conserved(&self) -> bool {
+        let Totals { arrived, completed, rejected, .. } = self.log.totals;
+        let running = || self.ends.iter().map(|Reverse((_, _, slot))| &self.jobs[*slot as usize]);
+        arrived == completed + rejected + (self.waiting + self.running) as u64
+            && self.ends.len() as i64 == self.running
+            && running().map(|job| self.kinds[usize::from(job.class)].gpus).sum::<i64>() == self.gpus - self.free
+            && running().map(Job::held).sum::<i64>() == self.held
+            && self.free >= 0
+    }
+}
+
+/// A class each; one for a trace, whose requests take one GPU.
+fn kinds(scenario: &Scenario) -> Vec<Kind> {
+    let law = |law: &StepTimeLaw| NoisyStep { mean: ExactStep::new(law), noise: scenario.step_noise };
+    let workload = &scenario.workload;
+    if workload.trace.is_some() {
+        let objectives = Objectives::of(&workload.slo);
+        return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time), objectives }];
+    }
+    let of = |(class, slo): (&Class, Slo)| Kind {
+        gpus: class.gpus as i64,
+        weight: class.weight,
+        law: law(class.step_time.as_ref().unwrap_or(&scenario.step_time)),
+        objectives: Objectives::of(&slo),
+    };
+    workload.class.iter().zip(workload.objectives()).map(of).collect()
+}
+
+impl Objectives {
+    fn of(slo: &Slo) -> Self {
+        let attos = |limit: Option<f64>| limit.map_or(i128::MAX, |seconds| Time::from_decimal(seconds).0);
+        Self { ttft: attos(slo.ttft_s), tpot: attos(slo.tpot_s), e2e: attos(slo.e2e_s) }
+    }
+
+    fn are_attained(&self, ttft: i128, e2e: i128, output: i64) -> bool {
+        let paced = e2e - ttft <= self.tpot.saturating_mul(i128::from(output - 1));
+        ttft <= self.ttft && e2e <= self.e2e && (paced || output == 1)
+    }
+}
+
+/// Counts a finished request in the window in which it arrived.
+fn tally(window: &mut Window, job: &Job, now: i128, objectives: Option<&Objectives>) {
+    let (ttft, e2e) = (job.first_token - job.arrival, now - job.arrival);
+    window.ttft.add(ttft, 1);
+    window.e2e.add(e2e, 1);
+    let class = &mut window.classes[usize::from(job.class)];
+    class.completed += 1;
+    class.attained += u64::from(objectives.is_some_and(|objectives| objectives.are_attained(ttft, e2e, job.output)));
+    class.ttft += ttft;
+    class.e2e += e2e;
+    class.e2e_per_token += (e2e as f64 / (job.prompt + job.output) as f64) as i128;
+}
+
+fn record(job: &Job) -> RequestRecord {
+    let reached = |time: i128| (time != NOT_YET).then_some(Time(time));
+    RequestRecord {
+        id: job.id,
+        class: job.class,
+        arrival: Time(job.arrival),
+        prompt: job.prompt,
+        output: job.output,
+        admitted: reached(job.admitted),
+        first_token: reached(job.first_token),
+        completed: None,
+        preemptions: 0,
+        preempted: Time::ZERO,
+        rejected: None,
+        instance: 0,
+    }
+}
