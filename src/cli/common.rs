@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::usage_error;
+use crate::fluid::scope;
 use crate::report::{self, Format};
 use crate::scenario::overrides::Override;
 use crate::scenario::{Scenario, TraceMode, load};
@@ -56,6 +57,18 @@ impl ScenarioArgs {
         };
         let trace = self.trace.as_deref().map(|file| (file, mode));
         Ok(load::open(self.scenario.as_deref(), &overrides, trace)?)
+    }
+
+    /// The validated scenario, for a question to theory.
+    ///
+    /// # Errors
+    /// As [`ScenarioArgs::open`], and rules that theory does not cover.
+    pub fn open_for_theory(&self) -> anyhow::Result<Scenario> {
+        let scenario = self.open()?;
+        match scope::refusal(&scenario) {
+            Some(error) => Err(error.in_file(&scenario.name).into()),
+            None => Ok(scenario),
+        }
     }
 }
 

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
-use crate::answer::Verdict;
 use crate::des::{Observer, RequestRecord, StepRecord};
+use crate::report;
 use crate::scenario::Time;
 use crate::study::simulate::{SimulateOptions, simulate};
-use crate::{fluid, report};
 
 /// The simulated answer: the exact event engine, with confidence intervals
 #[derive(Debug, clap::Args)]
@@ -76,16 +75,9 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let mut files = Files::create(args.requests.as_deref(), args.steps.as_deref())?;
     let observer = wants_files.then_some(&mut files as &mut dyn Observer);
     let bar = Progress::over(args.trials, "simulating");
-    let analytic = fluid::solve(&scenario);
-    let mut solution = simulate(&scenario, &analytic, &options, observer, &|| bar.advance());
+    let solution = simulate(&scenario, &options, observer, &|| bar.advance());
     bar.finish();
     files.finish()?;
-    if analytic.verdict == Verdict::Overloaded && solution.verdict != Verdict::Overloaded {
-        solution.notes.push(format!(
-            "λ = {:.4}/s is above the analytic λ* = {:.4}/s: these figures describe a run that is not steady.",
-            analytic.lambda_per_s, analytic.boundary.high_per_s
-        ));
-    }
     args.output.write(&report::simulate_report(&solution, args.output.format()))?;
     Ok(Outcome::Fine)
 }

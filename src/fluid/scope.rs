@@ -68,7 +68,9 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         Preemption::Restart => Preemption::Recompute,
         other => other,
     };
-    let engine = if policy.engine == Engine::RunToCompletion { policy.engine } else { Engine::VllmV1 };
+    let alone = policy.engine == Engine::RunToCompletion
+        || scenario.cluster.as_ref().is_some_and(|cluster| cluster.gpus.is_some());
+    let engine = if alone { Engine::RunToCompletion } else { Engine::VllmV1 };
     let mut near = scenario.clone();
     near.policy = Policy {
         batching: Batching::default(),
@@ -76,8 +78,7 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         trigger: Trigger::Conservative,
         ..Policy::of(engine, admission, preemption)
     };
-    let instances = near.members().iter().map(|(_, count)| count).sum::<u64>().max(1);
-    near.workload.rate_per_s = Some(near.workload.rate() / instances as f64);
+    near.workload.rate_per_s = Some(near.workload.rate() / servers(scenario));
     near.cluster = None;
     near.instance.max_batch_tokens = near.instance.max_batch_tokens.map(|budget| budget.max(near.sequence_cap()));
     if let Some(memory) = near.instance.kv_tokens
@@ -88,4 +89,15 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         near.instance.kv_tokens = Some(memory).filter(|_| near.validate().is_ok());
     }
     near
+}
+
+/// Instances that share the traffic; in a GPU pool the requests that find room, on average.
+fn servers(scenario: &Scenario) -> f64 {
+    if let Some(gpus) = scenario.cluster.as_ref().and_then(|cluster| cluster.gpus) {
+        let classes = &scenario.workload.class;
+        let shares: f64 = classes.iter().map(|class| class.share).sum();
+        let taken: f64 = classes.iter().map(|class| class.share * class.gpus as f64).sum();
+        return (gpus as f64 * if taken > 0.0 { shares / taken } else { 1.0 }).max(1.0);
+    }
+    scenario.members().iter().map(|(_, count)| *count as f64).sum::<f64>().max(1.0)
 }

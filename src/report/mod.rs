@@ -9,6 +9,7 @@ pub mod file;
 pub mod json;
 pub mod latex;
 pub mod number;
+mod operations;
 pub mod plot;
 pub mod printer;
 #[cfg(test)]
