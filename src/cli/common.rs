@@ -25,6 +25,9 @@ pub struct ScenarioArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
+    #[command(flatten)]
+    rules: RuleArgs,
+
     /// Recorded requests in place of the scenario's traffic; the format (own CSV, Azure CSV, Mooncake JSONL, vidur CSV) is
     /// detected
     #[arg(long, value_name = "FILE")]
@@ -33,6 +36,48 @@ pub struct ScenarioArgs {
     /// Replay the trace's own times, or draw (prompt, output) pairs from it under the scenario's arrival law
     #[arg(long, value_enum, default_value = "replay", requires = "trace")]
     trace_mode: TraceModeArg,
+}
+
+/// Short forms of `--set`.
+#[derive(Debug, Args)]
+struct RuleArgs {
+    /// Batching rules by name (see `fluidsim policy list`); short for `--set policy.engine=NAME`
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+
+    /// Order of the queue; short for `--set policy.order=NAME`
+    #[arg(long, value_name = "NAME")]
+    order: Option<String>,
+
+    /// Admission rule; short for `--set policy.admission=NAME`
+    #[arg(long, value_name = "NAME")]
+    admission: Option<String>,
+
+    /// What happens to a victim; short for `--set policy.preemption=NAME`
+    #[arg(long, value_name = "NAME")]
+    preemption: Option<String>,
+
+    /// Instances like the scenario's own; short for `--set cluster.replicas=N`
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    replicas: Option<i64>,
+
+    /// Where requests go; short for `--set cluster.routing=NAME`
+    #[arg(long, value_name = "NAME")]
+    routing: Option<String>,
+}
+
+impl RuleArgs {
+    fn overrides(&self) -> impl Iterator<Item = Override> {
+        let names = [
+            ("--engine", "policy.engine", &self.engine),
+            ("--order", "policy.order", &self.order),
+            ("--admission", "policy.admission", &self.admission),
+            ("--preemption", "policy.preemption", &self.preemption),
+            ("--routing", "cluster.routing", &self.routing),
+        ];
+        let named = names.into_iter().filter_map(|(flag, key, name)| Some(Override::new(flag, key, name.as_deref()?)));
+        named.chain(self.replicas.map(|count| Override::new("--replicas", "cluster.replicas", count)))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -51,6 +96,7 @@ impl ScenarioArgs {
         if let Some(rate) = self.lambda {
             overrides.push(Override::new("--lambda", "workload.rate_per_s", rate));
         }
+        overrides.extend(self.rules.overrides());
         let mode = match self.trace_mode {
             TraceModeArg::Replay => TraceMode::Replay,
             TraceModeArg::Resample => TraceMode::Resample,

@@ -1,5 +1,6 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use crate::scenario::catalogue::word;
 use crate::scenario::{
     Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
     Trigger, Victim,
@@ -19,39 +20,42 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
     let known: BatchRules = Engine::VllmV1.rules();
     let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
-    let named = |key: &'static str, value: &dyn std::fmt::Debug| Some((key, format!("asks for {value:?}")));
+    let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
     if scenario.cluster.is_some() {
         return Some(("cluster", "describes more than one instance".into()));
     }
+    if policy.engine.rules() != known {
+        return named("policy.engine", word(&policy.engine));
+    }
     if scenario.batch_rules() != known {
-        return named("policy.engine", &policy.engine);
+        return Some(("policy.batching", "differs from the rules of `vllm-v1`".into()));
     }
     if short {
         return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
     }
     if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
-        return named("policy.admission", &policy.admission);
+        return named("policy.admission", word(&policy.admission));
     }
     if policy.preemption == Preemption::Restart {
-        return named("policy.preemption", &policy.preemption);
+        return named("policy.preemption", word(&policy.preemption));
     }
     if policy.order != Order::Fcfs {
-        return named("policy.order", &policy.order);
+        return named("policy.order", word(&policy.order));
     }
     if policy.trigger != Trigger::Conservative {
-        return named("policy.trigger", &policy.trigger);
+        return named("policy.trigger", word(&policy.trigger));
     }
     if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
-        return named("policy.victim", &policy.victim());
+        return named("policy.victim", word(&policy.victim()));
     }
     if policy.sight() != Sight::AtOnce {
-        return named("policy.arrivals_seen", &policy.sight());
+        return named("policy.arrivals_seen", word(&policy.sight()));
     }
     if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
         return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
     }
     if !policy.prediction.is_exact() {
-        return named("policy.prediction", &policy.prediction);
+        return Some(("policy.prediction", "is not exact".into()));
     }
     None
 }
