@@ -140,6 +140,15 @@ impl OutputArgs {
         if self.latex { Format::Latex } else { self.format }
     }
 
+    /// The folder that `--out` names, for commands that write one: a folder that exists, a name that ends in `/`, or a new name without
+    /// an extension.
+    pub fn folder(&self) -> Option<&Path> {
+        let path = self.out.as_deref()?;
+        let closed = path.as_os_str().to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR]);
+        let new = !path.exists() && path.extension().is_none();
+        (path.is_dir() || closed || new).then_some(path)
+    }
+
     /// Prints the report, or writes it to the chosen file.
     ///
     /// # Errors
@@ -206,6 +215,29 @@ pub fn check_files(wanted: &[(&str, Option<&Path>)]) -> anyhow::Result<()> {
             return Err(usage_error(option, format!("`{shown}` is asked for twice"), "give each file its own name"));
         }
         seen.push(path);
+    }
+    Ok(())
+}
+
+/// Checks that a folder can be written into, or made.
+///
+/// # Errors
+/// Names the option and the folder.
+pub fn check_folder(option: &str, folder: &Path, force: bool) -> anyhow::Result<()> {
+    let shown = folder.display();
+    if let Ok(mut entries) = std::fs::read_dir(folder) {
+        if force || entries.next().is_none() {
+            return Ok(());
+        }
+        return Err(usage_error(option, format!("`{shown}` is not empty"), "choose another folder, or add --force"));
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.exists() {
+        return Err(usage_error(option, format!("`{shown}` is no folder that can be read"), "choose another"));
+    }
+    if !above.is_dir() {
+        let problem = format!("`{shown}` cannot be written: there is no folder `{}`", above.display());
+        return Err(usage_error(option, problem, "make the folder, or choose another"));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod compare;
+pub mod dynamics;
 mod makespan;
 mod operations;
 pub mod plan;
