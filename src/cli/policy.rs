@@ -39,19 +39,45 @@ enum Action {
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.action {
-        Action::List { format } => report::printer::print(&report::render(&list(), *format))?,
+        Action::List { format } => report::printer::print(&list(*format))?,
         Action::Show { name, format } => report::printer::print(&report::render_all(&show(name)?, *format))?,
     }
     Ok(Outcome::Fine)
 }
 
-fn list() -> Table {
+/// For people one table per key, for programs one table of all.
+fn list(format: Format) -> String {
+    match format {
+        Format::Table | Format::Latex => report::render_all(&tables_by_key(), format),
+        Format::Csv | Format::Json => report::render(&whole_table(), format),
+    }
+}
+
+fn tables_by_key() -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for rule in catalogue::rules() {
+        if tables.last().is_none_or(|table| table.title != rule.key) {
+            let columns = ["name", "what it does", "lengths", "source"].map(Column::text);
+            tables.push(Table::new(rule.key, columns.to_vec()));
+        }
+        if let Some(table) = tables.last_mut() {
+            table.row([rule.name, rule.what, lengths(rule), rule.source].map(Cell::text).to_vec());
+        }
+    }
+    if let Some(table) = tables.last_mut() {
+        table.note(
+            "Choose a rule with `--set KEY=NAME`. Lengths: whether it is told output lengths before they are known.",
+        );
+    }
+    tables
+}
+
+fn whole_table() -> Table {
     let columns = ["key", "name", "what it does", "needs lengths", "source"].map(Column::text);
     let mut table = Table::new("Rules", columns.to_vec());
     for rule in catalogue::rules() {
         table.row([rule.key, rule.name, rule.what, lengths(rule), rule.source].map(Cell::text).to_vec());
     }
-    table.note("Choose one with `--set KEY=NAME`; DESIGN.md says what each means, precisely enough to write it again.");
     table
 }
 

@@ -46,8 +46,8 @@ const FASTER_TRANSFORMER: &str = "FasterTransformer, NVIDIA 2019";
 const ORCA: &str = "Orca, Yu et al., OSDI 2022";
 const VLLM: &str = "vLLM, Kwon et al., SOSP 2023";
 const SARATHI: &str = "Sarathi-Serve, Agrawal et al., OSDI 2024";
-const MC_SF: &str = "MC-SF, Jaillet et al. 2025, arXiv 2502.07115";
-const WAIT: &str = "Ao et al. 2025, arXiv 2504.11320; here residents go on between batches";
+const MC_SF: &str = "Jaillet et al. 2025, arXiv 2502.07115 (MC-SF)";
+const WAIT: &str = "Ao et al. 2025, arXiv 2504.11320";
 const QUOTA: &str = "Dong and Cao, arXiv 2604.11001";
 const FLUID_PROJECT: &str = "fluid ODE simulation project";
 const SERVING_SIMULATOR: &str = "LLM serving system simulator";
@@ -127,7 +127,12 @@ static RULES: &[Rule] = &[
         "Greedy, but at most `quota_per_class` requests of a class enter in one iteration.",
         QUOTA,
     ),
-    rule(ADMISSION, "wait", "Requests of a class enter together, as many as its threshold, once that many wait.", WAIT),
+    rule(
+        ADMISSION,
+        "wait",
+        "Requests of a class enter together, as many as its threshold, once that many wait; residents go on meanwhile.",
+        WAIT,
+    ),
     rule(
         ADMISSION,
         "nested-wait",
@@ -179,7 +184,7 @@ static RULES: &[Rule] = &[
         ROUTING,
         "milp",
         "Requests of one `window_s` together, so that the longest expected delay is shortest.",
-        "LLM serving simulator with an integer program",
+        "LLM serving simulator (integer program)",
     ),
 ];
 
