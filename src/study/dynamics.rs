@@ -114,7 +114,8 @@ impl Dynamics {
                 from += 1;
             }
             let start = self.states[from];
-            if state.t_s > start.t_s {
+            // Before a whole twentieth has passed an average says little.
+            if state.t_s >= width && state.t_s > start.t_s {
                 points.push((state.t_s, (state.completed - start.completed) as f64 / (state.t_s - start.t_s)));
             }
         }
