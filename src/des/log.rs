@@ -1,7 +1,7 @@
 //! Cuts of the time axis: where windows end and states are sampled.
 
 use super::options::Options;
-use super::record::{Sample, Totals, Window};
+use super::record::{ClassTally, Sample, Totals, Window};
 use super::sequence::UNMEASURED;
 use crate::scenario::Time;
 
@@ -14,8 +14,8 @@ pub struct Log {
     edges: Vec<Time>,
     /// Edges passed; window `passed − 1` is open.
     passed: usize,
-    /// Edges passed by arrivals.
-    arrivals_passed: usize,
+    /// When the last request finished, attoseconds.
+    pub last_completion: i128,
     sample_every: Option<Time>,
     next_sample: Time,
     next_edge: Time,
@@ -24,18 +24,19 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn new(options: &Options) -> Self {
+    pub fn new(options: &Options, classes: usize) -> Self {
         let width = options.horizon.0 - options.warmup.0;
         let count = options.windows.max(1) as i128;
+        let window = Window { classes: vec![ClassTally::default(); classes], ..Window::default() };
         let edges: Vec<Time> = (0..=count).map(|edge| Time(options.warmup.0 + width * edge / count)).collect();
         Self {
             totals: Totals::default(),
-            windows: vec![Window::default(); options.windows.max(1)],
+            windows: vec![window; options.windows.max(1)],
+            last_completion: 0,
             samples: Vec::new(),
             next_edge: edges[0],
             edges,
             passed: 0,
-            arrivals_passed: 0,
             sample_every: options.sample_every,
             next_sample: if options.sample_every.is_some() { Time::ZERO } else { Time::NEVER },
             outstanding: 0,
@@ -62,17 +63,15 @@ impl Log {
         self.windows.get_mut(self.passed - 1)
     }
 
-    /// The window that a request arriving at `time` belongs to; calls come in order of time.
+    /// The window that a request arriving at `time` belongs to, which then waits for it.
     #[inline]
     pub fn window_of_arrival(&mut self, time: Time) -> u16 {
-        while self.arrivals_passed < self.edges.len() && self.edges[self.arrivals_passed] <= time {
-            self.arrivals_passed += 1;
-        }
-        if self.arrivals_passed == 0 || self.arrivals_passed == self.edges.len() {
+        let passed = self.edges.partition_point(|&edge| edge <= time);
+        if passed == 0 || passed == self.edges.len() {
             return UNMEASURED;
         }
         self.outstanding += 1;
-        (self.arrivals_passed - 1) as u16
+        (passed - 1) as u16
     }
 
     /// Records `state` for every cut at or before its time.

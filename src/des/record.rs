@@ -96,6 +96,27 @@ impl Totals {
     }
 }
 
+/// What a finished run leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The windows between warm-up and horizon.
+    pub windows: Vec<Window>,
+    /// The sampled states.
+    pub samples: Vec<Sample>,
+    /// Totals over the whole run.
+    pub totals: Totals,
+    /// When the run ended.
+    pub end: Time,
+    /// When the last request finished; zero when none did.
+    pub last_completion: Time,
+    /// Requests in the system at the end.
+    pub in_system: u64,
+    /// Instances, or 1 for a GPU pool.
+    pub instances: u64,
+    /// Work that the engine did.
+    pub work: Work,
+}
+
 /// Work that the engine did, to show a slow-down without a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Work {

@@ -1,4 +1,5 @@
-//! The sequences in the system: a slab with a free list, threaded by a list in order of admission.
+//! The sequences in the system: a slab with a free list, threaded by two lists, the residents in order of admission and the
+//! ready ones in the order in which they became ready.
 
 use crate::scenario::Time;
 
@@ -6,16 +7,22 @@ use crate::scenario::Time;
 pub const NONE: u32 = u32::MAX;
 /// The window number of requests that are in no window.
 pub const UNMEASURED: u16 = u16::MAX;
+/// Not yet.
+pub const NOT_YET: i128 = i128::MIN;
 
 /// Where a sequence stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// In the queue (or resident and prefilling): `written` of its `prompt + done` tokens are in the KV cache.
+    /// In the queue, or resident and prefilling: `written` of its target are in the KV cache.
     Prefill,
-    /// Resident and making one token per iteration; `done` is `tick − origin`.
-    Decode,
-    /// Swapped out while decoding.
-    Swapped,
+    /// Its target is written; in the queue, or resident and not advancing.
+    Ready,
+    /// Resident and making one token per decoding iteration; `done` is `tick − origin`.
+    Active,
+    /// Resident; its KV is on its way back from the host.
+    Loading,
+    /// Resident; stands at the end of a segment until enough others do (Nested WAIT).
+    Gathering,
 }
 
 /// One request in the system.
@@ -24,66 +31,122 @@ pub struct Sequence {
     pub id: u64,
     pub arrival: i128,
     pub first_token: i128,
-    /// End of the last iteration that emitted a token, kept only while it is not decoding.
+    /// End of the last iteration that emitted a token, kept only while it is not active.
     pub last_token: i128,
     pub admitted: i128,
+    /// When it was preempted last.
+    pub left: i128,
+    /// Time spent preempted.
+    pub away: i128,
     pub prompt: i64,
     pub output: i64,
-    /// Tokens emitted; stale while decoding.
+    /// What rules are told that `output` will be.
+    pub predicted: i64,
+    /// Tokens emitted; stale while active.
     pub done: i64,
     pub written: i64,
+    /// While active: the tick at which it would have had no token.
     pub origin: i64,
+    /// The iteration in which it was admitted last, and the how manieth admission that was.
+    pub entered: i64,
+    pub admission: u64,
+    /// The how manieth to become ready it was.
+    pub readied: u64,
+    /// The longest end of a segment that it has passed.
+    pub passed: i64,
+    /// Its place in an order that is not first come, first served; set while it is queued.
+    pub key: u64,
     pub stage: Stage,
+    /// Whether its KV is on the host.
+    pub on_host: bool,
     pub class: u16,
     pub window: u16,
     pub preemptions: u32,
+    /// First hash of its prompt's blocks, and how many there are.
+    pub hashes: (u32, u32),
     older: u32,
     younger: u32,
+    sooner: u32,
+    later: u32,
 }
 
-/// Not yet.
-pub const NOT_YET: i128 = i128::MIN;
-
 impl Sequence {
-    pub fn new(id: u64, arrival: Time, class: u16, prompt: i64, output: i64, window: u16) -> Self {
+    pub fn new(id: u64, arrival: Time, class: u16, prompt: i64, output: i64) -> Self {
         Self {
             id,
             arrival: arrival.0,
             first_token: NOT_YET,
             last_token: NOT_YET,
             admitted: NOT_YET,
+            left: 0,
+            away: 0,
             prompt,
             output,
+            predicted: output,
             done: 0,
             written: 0,
             origin: 0,
+            entered: -1,
+            admission: 0,
+            readied: 0,
+            passed: 0,
+            key: 0,
             stage: Stage::Prefill,
+            on_host: false,
             class,
-            window,
+            window: UNMEASURED,
             preemptions: 0,
+            hashes: (0, 0),
             older: NONE,
             younger: NONE,
+            sooner: NONE,
+            later: NONE,
         }
     }
 
-    /// Prompt tokens still to be processed, including generated ones that are prefilled again.
-    pub fn unwritten(&self) -> i64 {
-        self.prompt + self.done - self.written
+    /// What must be in the KV cache before the next token can be emitted.
+    #[inline]
+    pub fn target(&self) -> i64 {
+        self.prompt + self.done
     }
 
-    /// KV tokens held after `prefilled` more prompt tokens: the end of the prompt emits a token.
-    pub fn held_after(&self, prefilled: i64) -> i64 {
-        let written = self.written + prefilled;
-        written + i64::from(prefilled == self.unwritten())
+    /// Prompt tokens still to be processed, including generated ones that are prefilled again.
+    #[inline]
+    pub fn unwritten(&self) -> i64 {
+        if self.stage == Stage::Prefill { self.target() - self.written } else { 0 }
+    }
+
+    /// Predicted output, never below the next token.
+    #[inline]
+    pub fn expected_output(&self) -> i64 {
+        self.predicted.max(self.done + 1)
     }
 }
 
-/// All sequences in the system, and the residents in order of admission.
+/// All sequences in the system.
 #[derive(Debug, Default)]
 pub struct Sequences {
     slots: Vec<Sequence>,
     free: Vec<u32>,
     youngest: Option<u32>,
+    oldest: Option<u32>,
+}
+
+/// The ready sequences in the order in which they became ready; the first of them are active.
+#[derive(Debug)]
+pub struct ReadyList {
+    head: u32,
+    tail: u32,
+    /// The first that is not active.
+    pub first_paused: u32,
+    /// How many are ready, active ones included.
+    pub count: i64,
+}
+
+impl Default for ReadyList {
+    fn default() -> Self {
+        Self { head: NONE, tail: NONE, first_paused: NONE, count: 0 }
+    }
 }
 
 impl Sequences {
@@ -115,13 +178,20 @@ impl Sequences {
         self.youngest
     }
 
+    /// The resident admitted first.
+    pub fn oldest(&self) -> Option<u32> {
+        self.oldest
+    }
+
     /// Makes `slot` the resident admitted last.
     pub fn admit(&mut self, slot: u32) {
         let older = self.youngest.unwrap_or(NONE);
         let sequence = self.get_mut(slot);
         sequence.older = older;
         sequence.younger = NONE;
-        if older != NONE {
+        if older == NONE {
+            self.oldest = Some(slot);
+        } else {
             self.get_mut(older).younger = slot;
         }
         self.youngest = Some(slot);
@@ -130,7 +200,9 @@ impl Sequences {
     /// Takes `slot` out of the residents.
     pub fn leave(&mut self, slot: u32) {
         let Sequence { older, younger, .. } = *self.get(slot);
-        if older != NONE {
+        if older == NONE {
+            self.oldest = (younger != NONE).then_some(younger);
+        } else {
             self.get_mut(older).younger = younger;
         }
         if younger == NONE {
@@ -140,10 +212,60 @@ impl Sequences {
         }
     }
 
-    /// Residents from the one admitted last to the oldest.
-    pub fn residents(&self) -> impl Iterator<Item = &Sequence> {
+    /// Residents from the one admitted last to the first, with their slots.
+    pub fn residents(&self) -> impl Iterator<Item = (u32, &Sequence)> {
         std::iter::successors(self.youngest, |&slot| Some(self.get(slot).older).filter(|&older| older != NONE))
-            .map(|slot| self.get(slot))
+            .map(|slot| (slot, self.get(slot)))
+    }
+}
+
+impl ReadyList {
+    /// Puts `slot` last.
+    pub fn push(&mut self, sequences: &mut Sequences, slot: u32) {
+        let sequence = sequences.get_mut(slot);
+        sequence.sooner = self.tail;
+        sequence.later = NONE;
+        if self.tail == NONE {
+            self.head = slot;
+        } else {
+            sequences.get_mut(self.tail).later = slot;
+        }
+        self.tail = slot;
+        if self.first_paused == NONE {
+            self.first_paused = slot;
+        }
+        self.count += 1;
+    }
+
+    /// Takes `slot` out.
+    pub fn remove(&mut self, sequences: &mut Sequences, slot: u32) {
+        let Sequence { sooner, later, .. } = *sequences.get(slot);
+        if sooner == NONE {
+            self.head = later;
+        } else {
+            sequences.get_mut(sooner).later = later;
+        }
+        if later == NONE {
+            self.tail = sooner;
+        } else {
+            sequences.get_mut(later).sooner = sooner;
+        }
+        if self.first_paused == slot {
+            self.first_paused = later;
+        }
+        self.count -= 1;
+    }
+
+    /// Marks the first paused one as active.
+    pub fn activate(&mut self, sequences: &Sequences) {
+        self.first_paused = sequences.get(self.first_paused).later;
+    }
+
+    /// The last active one, which is marked as paused.
+    pub fn pause(&mut self, sequences: &Sequences) -> u32 {
+        let last = if self.first_paused == NONE { self.tail } else { sequences.get(self.first_paused).sooner };
+        self.first_paused = last;
+        last
     }
 }
 
@@ -158,7 +280,7 @@ mod tests {
         let mut present = Vec::new();
         let mut peak = 0;
         for id in 0..10_000_u64 {
-            present.push(sequences.insert(Sequence::new(id, Time::ZERO, 0, 1, 1, UNMEASURED)));
+            present.push(sequences.insert(Sequence::new(id, Time::ZERO, 0, 1, 1)));
             peak = peak.max(present.len());
             // Leaves at most 1 to 40 present.
             while present.len() as u64 > 1 + (id * 7) % 40 {
@@ -167,5 +289,41 @@ mod tests {
         }
         assert_eq!(sequences.slots.len(), peak);
         assert_eq!(sequences.slots.len(), present.len() + sequences.free.len());
+    }
+
+    /// Against a plain vector.
+    #[test]
+    fn the_ready_list_keeps_its_order_and_its_active_prefix() {
+        let mut sequences = Sequences::default();
+        let mut list = ReadyList::default();
+        let mut plain: Vec<u32> = Vec::new();
+        let mut active = 0;
+        for step in 0..2000_u64 {
+            match step * 7919 % 11 {
+                0..4 => {
+                    let slot = sequences.insert(Sequence::new(step, Time::ZERO, 0, 1, 1));
+                    list.push(&mut sequences, slot);
+                    plain.push(slot);
+                }
+                4..6 if !plain.is_empty() => {
+                    let index = (step * 31 % plain.len() as u64) as usize;
+                    let slot = plain.remove(index);
+                    list.remove(&mut sequences, slot);
+                    sequences.remove(slot);
+                    active -= usize::from(index < active);
+                }
+                6..9 if active < plain.len() => {
+                    list.activate(&sequences);
+                    active += 1;
+                }
+                _ if active > 0 => {
+                    assert_eq!(list.pause(&sequences), plain[active - 1]);
+                    active -= 1;
+                }
+                _ => {}
+            }
+            assert_eq!(list.first_paused, plain.get(active).copied().unwrap_or(NONE));
+            assert_eq!(list.count, plain.len() as i64);
+        }
     }
 }

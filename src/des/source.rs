@@ -22,6 +22,36 @@ pub struct Arrival {
     pub prompt: i64,
     /// o: output tokens.
     pub output: i64,
+    /// What rules are told that o will be.
+    pub predicted: i64,
+    /// A number drawn for the random order.
+    pub lot: u64,
+    /// Tokens that it has emitted elsewhere.
+    pub emitted: i64,
+    /// When it emitted the first of them.
+    pub first_token: Time,
+    /// When it came to this instance, if not on arrival.
+    pub joined: Time,
+    /// Its place in the trace's hashes of prompt blocks, and how many it has.
+    pub hashes: (u32, u32),
+}
+
+impl Arrival {
+    /// A request that has just arrived.
+    pub fn new(time: Time, class: u16, prompt: i64, output: i64) -> Self {
+        Self {
+            time,
+            class,
+            prompt,
+            output,
+            predicted: output,
+            lot: 0,
+            emitted: 0,
+            first_token: Time::ZERO,
+            joined: Time::ZERO,
+            hashes: (0, 0),
+        }
+    }
 }
 
 /// How a run is fed.
@@ -156,7 +186,7 @@ impl Kind {
 }
 
 fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
-    Arrival { time, class: 0, prompt: request.prompt as i64, output: request.output as i64 }
+    Arrival::new(time, 0, request.prompt as i64, request.output as i64)
 }
 
 /// Recorded times stay exact unless the rate was changed.
@@ -174,7 +204,7 @@ impl ClassStream {
     fn request(&mut self, class: usize) -> Arrival {
         let prompt = self.prompt.sample(&mut self.lengths) as i64;
         let output = self.output.sample(&mut self.lengths) as i64;
-        Arrival { time: self.next, class: class as u16, prompt, output }
+        Arrival::new(self.next, class as u16, prompt, output)
     }
 }
 

@@ -44,8 +44,8 @@ fn leaping_changes_no_bit() {
         options.windows = 5;
         let leaping = simulate(&s, &options);
         let stepping = simulate(&s, &Options { leap: false, ..options });
-        assert!(leaping.leaps < stepping.leaps);
+        assert!(leaping.work.leaps < stepping.work.leaps);
         assert!(kv.is_none() || leaping.totals.preemptions > 0);
-        assert_eq!(leaping, Run { leaps: leaping.leaps, ..stepping });
+        assert_eq!(leaping, Run { work: leaping.work, ..stepping });
     }
 }

@@ -3,4 +3,6 @@
 
 pub mod admission;
 pub mod budget;
+pub mod order;
 pub mod victim;
+pub mod wait;

@@ -2,8 +2,10 @@
 //! published and independently simulated figures (within intervals).
 
 mod differential;
+mod oracle_reference;
 mod oracles;
 mod properties;
+mod random;
 mod reference;
 
 use fluidsim::des::{Observer, RequestRecord, StepRecord};

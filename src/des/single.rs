@@ -1,0 +1,127 @@
+//! One instance fed by its source: no router, no heap of events.
+
+use super::instance::{Instance, Rules, Watch};
+use super::options::Options;
+use super::record::{Observer, Run};
+use super::source::{Arrival, Feed, Source};
+use crate::scenario::{Scenario, Time};
+
+/// A saturated source that has this many requests rejected in a row is taken to have no others.
+const HOPELESS: u32 = 100_000;
+
+/// The instance with what feeds it.
+struct Single<'a> {
+    instance: Instance,
+    source: Source,
+    upcoming: Option<Arrival>,
+    limit: i128,
+    saturated: bool,
+    watch: Watch<'a>,
+}
+
+/// Runs one trial of a scenario of one instance.
+pub fn run<'a>(scenario: &Scenario, options: &Options, observer: Option<&'a mut dyn Observer>) -> Run {
+    let watch = Watch::new(observer);
+    let rules = Rules::new(scenario, options, watch.steps);
+    let mut source = Source::new(scenario, options.feed, options.seed, options.trial, options.backlog);
+    let upcoming = source.next();
+    Single::<'a> {
+        instance: Instance::new(scenario, options, 0, rules),
+        source,
+        upcoming,
+        limit: options.limit.0,
+        saturated: options.feed == Feed::Saturated,
+        watch,
+    }
+    .run()
+}
+
+impl Single<'_> {
+    fn run(mut self) -> Run {
+        let late = self.instance.rules.one_step_late;
+        self.take_arrivals(0);
+        loop {
+            self.take_arrivals(if late { self.instance.last_start } else { self.instance.now });
+            if self.instance.log.next_cut().0 <= self.instance.now {
+                let state = self.instance.state();
+                self.instance.log.pass(state);
+            }
+            if self.is_over() || !self.step(late) {
+                break;
+            }
+            debug_assert!(self.instance.is_conserved());
+        }
+        self.finish()
+    }
+
+    /// One iteration, or a wait for the next event; `false` when there is none.
+    fn step(&mut self, late: bool) -> bool {
+        let formed = self.instance.form(&mut self.watch);
+        let joined = late && self.take_arrivals(self.instance.now);
+        if formed {
+            let arrival = self.upcoming.map_or(Time::NEVER, |arrival| arrival.time);
+            let cut = self.instance.log.next_cut().0.min(self.limit);
+            if joined {
+                self.instance.unsettle();
+            }
+            self.instance.plan(arrival.0, cut);
+            self.instance.commit(&mut self.watch);
+            return true;
+        }
+        if joined || self.instance.has_changed() {
+            return true;
+        }
+        let full = self.instance.waiting >= self.instance.rules.max_waiting;
+        let arrival = self.upcoming.filter(|_| !full).map_or(Time::NEVER.0, |arrival| arrival.time.0);
+        let event = arrival.min(self.instance.next_by_itself());
+        let next = event.min(self.instance.log.next_cut().0);
+        if next >= Time::NEVER.0 || (event >= Time::NEVER.0 && self.instance.log.is_past_windows()) {
+            return false;
+        }
+        self.instance.idle_until(next.min(self.limit));
+        self.take_arrivals(self.instance.now);
+        true
+    }
+
+    fn is_over(&self) -> bool {
+        let log = &self.instance.log;
+        let all_taken = self.upcoming.is_none_or(|arrival| arrival.time.0 > self.instance.now);
+        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0 && all_taken)
+    }
+
+    /// Hands every request that has arrived by `time` to the instance. Whether there was one.
+    fn take_arrivals(&mut self, time: i128) -> bool {
+        let before = self.instance.log.totals.arrived;
+        let mut rejected = 0;
+        while let Some(arrival) = self.upcoming
+            && arrival.time.0 <= time
+            && self.instance.waiting < self.instance.rules.max_waiting
+        {
+            self.upcoming = self.source.next();
+            let id = self.instance.log.totals.arrived;
+            if !self.instance.take(id, &arrival, !self.saturated, &mut self.watch) {
+                rejected += 1;
+                if self.saturated && rejected == HOPELESS {
+                    self.upcoming = None;
+                }
+            }
+        }
+        self.instance.log.totals.arrived > before
+    }
+
+    fn finish(mut self) -> Run {
+        self.take_arrivals(self.instance.now);
+        let in_system = self.instance.close(&mut self.watch);
+        let instance = self.instance;
+        Run {
+            windows: instance.log.windows,
+            samples: instance.log.samples,
+            totals: instance.log.totals,
+            end: Time(instance.now),
+            last_completion: Time(instance.log.last_completion),
+            in_system,
+            instances: 1,
+            work: instance.work,
+        }
+    }
+}
