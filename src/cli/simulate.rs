@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_folder, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
+use crate::answer::SimulatedSolution;
 use crate::des::Observer;
 use crate::report::experiment::Experiment;
 use crate::report::record::Record;
 use crate::report::{self, Fan, Format};
+use crate::scenario::Scenario;
 use crate::study::dynamics::Dynamics;
 use crate::study::simulate::{SimulateOptions, simulate};
 
@@ -78,38 +80,62 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         leap: args.leap == Switch::On,
         wishes: args.length.wishes()?,
     };
-    let mut record = Record::create(args.requests.as_deref(), args.steps.as_deref())?;
-    let mut experiment = match &places.folder {
-        Some(folder) => Some(Experiment::create(made(folder)?, &scenario, seed, &command())?),
-        None => None,
-    };
-    let mut dynamics = places.pictures.is_some().then(Dynamics::default);
-    let mut fan = Fan::default();
-    if args.requests.is_some() || args.steps.is_some() {
-        fan.add(&mut record);
-    }
-    experiment.iter_mut().for_each(|experiment| fan.add(experiment));
-    dynamics.iter_mut().for_each(|dynamics| fan.add(dynamics));
+    let mut files = Files::create(args, &places, &scenario, seed)?;
     let bar = Progress::over(args.trials, "simulating");
+    let mut fan = files.fan();
     let observer = if fan.is_empty() { None } else { Some(&mut fan as &mut dyn Observer) };
     let solution = simulate(&scenario, &options, observer, &|| bar.advance());
     bar.finish();
-    record.finish()?;
+    files.finish(&places, &scenario, &solution)?;
     let report = report::simulate_report(&solution, args.output.format());
-    if let (Some(experiment), Some(folder)) = (experiment, &places.folder) {
-        experiment.finish(folder, &report::simulate_report(&solution, Format::Table))?;
-    }
-    if let (Some(seen), Some((dynamics, timeline))) = (dynamics, &places.pictures) {
-        let panels = pictures::dynamics(&seen, scenario.instance.kv_tokens);
-        report::file::write_whole(dynamics, &report::render_svg(&panels))?;
-        report::file::write_whole(timeline, &pictures::timeline(&seen))?;
-    }
     if places.folder.is_some() {
-        report::printer::print(&report)?
+        report::printer::print(&report)?;
     } else {
-        args.output.write(&report)?
+        args.output.write(&report)?;
     }
     Ok(Outcome::Fine)
+}
+
+/// What is written of a run as it goes; each only when it is asked for.
+struct Files {
+    record: Option<Record>,
+    experiment: Option<Experiment>,
+    dynamics: Option<Dynamics>,
+}
+
+impl Files {
+    fn create(args: &Args, places: &Places, scenario: &Scenario, seed: u64) -> anyhow::Result<Self> {
+        let (requests, steps) = (args.requests.as_deref(), args.steps.as_deref());
+        let record = if requests.is_some() || steps.is_some() { Some(Record::create(requests, steps)?) } else { None };
+        let experiment = match &places.folder {
+            Some(folder) => Some(Experiment::create(made(folder)?, scenario, seed, &command())?),
+            None => None,
+        };
+        Ok(Self { record, experiment, dynamics: places.pictures.is_some().then(Dynamics::default) })
+    }
+
+    fn fan(&mut self) -> Fan<'_> {
+        let mut fan = Fan::default();
+        self.record.iter_mut().for_each(|record| fan.add(record));
+        self.experiment.iter_mut().for_each(|experiment| fan.add(experiment));
+        self.dynamics.iter_mut().for_each(|dynamics| fan.add(dynamics));
+        fan
+    }
+
+    fn finish(self, places: &Places, scenario: &Scenario, solution: &SimulatedSolution) -> anyhow::Result<()> {
+        if let Some(record) = self.record {
+            record.finish()?;
+        }
+        if let (Some(experiment), Some(folder)) = (self.experiment, &places.folder) {
+            experiment.finish(folder, &report::simulate_report(solution, Format::Table))?;
+        }
+        if let (Some(seen), Some((dynamics, timeline))) = (self.dynamics, &places.pictures) {
+            let panels = pictures::dynamics(&seen, scenario.instance.kv_tokens);
+            report::file::write_whole(dynamics, &report::render_svg(&panels))?;
+            report::file::write_whole(timeline, &pictures::timeline(&seen))?;
+        }
+        Ok(())
+    }
 }
 
 /// Where the files of a run go.

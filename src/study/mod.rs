@@ -3,7 +3,6 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
-mod makespan;
 mod operations;
 pub mod plan;
 pub mod queues;

@@ -1,6 +1,5 @@
 //! The simulated answer: trials or batches of one long run, with confidence intervals.
 
-use super::makespan::Makespan;
 use super::operations;
 use super::plan::{Plan, WARMUP_RULE, Wishes};
 use super::summary::{growth, summarise};
@@ -44,16 +43,13 @@ pub fn simulate(
     let plan = Plan::new(scenario, &theory, options.wishes);
     let feed = if options.trials > 1 { Feed::Bootstrap } else { Feed::Open };
     let mut engine = Options { backlog: options.backlog, leap: options.leap, ..plan.options(options.seed, feed) };
-    let watched = observer.is_some() || replays(scenario);
-    let mut span = Makespan::beside(observer);
     let runs = if options.trials > 1 {
         trials::run(scenario, &engine, options.trials, progress)
     } else {
         engine.windows = BATCHES;
-        let run = if watched {
-            des::simulate_observed(scenario, &engine, &mut span)
-        } else {
-            des::simulate(scenario, &engine)
+        let run = match observer {
+            Some(observer) => des::simulate_observed(scenario, &engine, observer),
+            None => des::simulate(scenario, &engine),
         };
         progress();
         vec![run]
@@ -61,7 +57,9 @@ pub fn simulate(
     let mut solution = solution_of(scenario, &runs, covered.then_some(theory.verdict));
     if replays(scenario) && options.trials == 1 {
         let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
-        solution.operations.makespan_s = span.seconds().map(counted);
+        // The first request of a replayed trace arrives at time 0.
+        let makespan = runs.iter().all(|run| run.in_system == 0).then(|| runs[0].last_completion.seconds());
+        solution.operations.makespan_s = makespan.map(counted);
         solution.operations.weighted_flow_time_s = operations::flow_time_s(scenario, &windows).map(counted);
     }
     solution.notes = notes(scenario, &plan, options, &runs);
