@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 1 << 16;
+/// A kill can cut a write where a page of the file ends, and nowhere else.
+const PAGE: usize = 4096;
 
-/// A file that is written in whole lines. The first failure is kept and told at the end, since observers cannot fail.
+/// A file that is written in whole lines, those within one page of it at a time, so that a kill has no line to cut but one that
+/// crosses from page to page at that very moment. The first failure is kept and told at the end, since observers cannot fail.
 #[derive(Debug)]
 pub struct LineFile {
     path: PathBuf,
     file: File,
     gathered: String,
+    written: usize,
     failure: Option<io::Error>,
 }
 
@@ -24,7 +28,7 @@ impl LineFile {
     /// The cause with the path named.
     pub fn create(path: &Path, heading: &str) -> io::Result<Self> {
         let file = File::create(path).map_err(|error| named(path, &error))?;
-        let mut lines = Self { path: path.to_owned(), file, gathered: String::new(), failure: None };
+        let mut lines = Self { path: path.to_owned(), file, gathered: String::new(), written: 0, failure: None };
         lines.line(heading);
         lines.write();
         Ok(lines)
@@ -49,11 +53,22 @@ impl LineFile {
     }
 
     fn write(&mut self) {
-        if self.failure.is_none() {
-            self.failure = self.file.write_all(self.gathered.as_bytes()).err();
+        let mut rest = self.gathered.as_bytes();
+        while !rest.is_empty() && self.failure.is_none() {
+            let (lines, after) = rest.split_at(whole_lines(rest, PAGE - self.written % PAGE));
+            self.failure = self.file.write_all(lines).err();
+            self.written += lines.len();
+            rest = after;
         }
         self.gathered.clear();
     }
+}
+
+/// Length of the lines that fit into `room`; of the first line when it does not.
+fn whole_lines(text: &[u8], room: usize) -> usize {
+    let end = |byte: &u8| *byte == b'\n';
+    let within = text[..room.min(text.len())].iter().rposition(end);
+    within.or_else(|| text.iter().position(end)).map_or(text.len(), |at| at + 1)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -77,6 +92,12 @@ mod tests {
         assert!(seen.ends_with('\n') && seen.lines().count() > 1000);
         lines.finish().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 20_001);
+    }
+
+    #[test]
+    fn lines_are_parted_where_pages_end() {
+        let text = b"one\ntwo\nthree\n";
+        assert_eq!([4, 7, 8, 13, 14, 99, 2].map(|room| whole_lines(text, room)), [4, 4, 8, 8, 14, 14, 4]);
     }
 
     #[test]

@@ -191,9 +191,12 @@ fn a_folder_with_something_in_it_is_left_alone() {
 #[test]
 fn nothing_is_made_when_the_question_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    for more in
-        [&["--trials", "2"][..], &["--set", "instance.kv_tokens=0"], &["--plot", "nowhere/x"], &["--set", "lambda=-1"]]
-    {
+    for more in [
+        &["--trials", "2"][..],
+        &["--set", "instance.kv_tokens=0"],
+        &["--plot", "nowhere/x"],
+        &["--set", "step_time.base_s=-1"],
+    ] {
         let ran = run_into(folder.path(), "run/", more);
         assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 1), "{more:?} {ran:?}");
     }
