@@ -76,7 +76,7 @@ fn draw_lanes(area: &Canvas, x_label: &str, lanes: &[Lane]) -> Drawn {
     let x = Axis::snug(ends);
     let top = lanes.len().max(1) as f64;
     let mut builder = ChartBuilder::on(area);
-    builder.margin_left(EDGE).margin_right(RIGHT).margin_bottom(EDGE);
+    builder.margin_left(EDGE).margin_right(2 * RIGHT).margin_bottom(EDGE);
     builder.set_label_area_size(LabelAreaPosition::Left, LEFT - EDGE);
     builder.set_label_area_size(LabelAreaPosition::Bottom, FOOT - EDGE);
     let mut chart = builder.build_cartesian_2d(x.clone(), 0.0..top)?;
