@@ -167,7 +167,7 @@ fn a_killed_run_leaves_whole_lines() {
         let mut text = fs::read_to_string(place.join(file)).unwrap();
         let whole = text.rfind('\n').unwrap() + 1;
         // The system can cut a write between two pages of a file: then a last line that crosses from one to the next is cut.
-        assert!(text.len() == whole || text.len() % 4096 == 0, "{file} ends in `{}`", &text[whole..]);
+        assert!(text.len() == whole || text.len().is_multiple_of(4096), "{file} ends in `{}`", &text[whole..]);
         text.truncate(whole);
         fs::write(place.join(file), text).unwrap();
         assert!(rows(&place, file).iter().all(|row| row.len() == columns.split(',').count()), "{file}");
