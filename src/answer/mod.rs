@@ -1,6 +1,9 @@
 //! The shape of an answer, the same from both solvers: figures with their unit in the name and their method beside them.
 
 pub mod compare;
+mod operations;
+
+pub use operations::{ClassFigures, Operations};
 
 use serde::{Deserialize, Serialize};
 
@@ -215,6 +218,8 @@ pub struct SimulatedSolution {
     pub verdict: Verdict,
     /// Long-run figures with confidence intervals.
     pub summary: Summary,
+    /// Figures that only the engine has.
+    pub operations: Operations,
     /// Requests over all trials.
     pub requests: RequestCounts,
     /// Preemptions over all trials.

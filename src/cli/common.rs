@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::usage_error;
+use crate::fluid::scope;
 use crate::report::{self, Format};
 use crate::scenario::overrides::Override;
 use crate::scenario::{Scenario, TraceMode, load};
@@ -24,6 +25,9 @@ pub struct ScenarioArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 
+    #[command(flatten)]
+    rules: RuleArgs,
+
     /// Recorded requests in place of the scenario's traffic; the format (own CSV, Azure CSV, Mooncake JSONL, vidur CSV) is
     /// detected
     #[arg(long, value_name = "FILE")]
@@ -32,6 +36,48 @@ pub struct ScenarioArgs {
     /// Replay the trace's own times, or draw (prompt, output) pairs from it under the scenario's arrival law
     #[arg(long, value_enum, default_value = "replay", requires = "trace")]
     trace_mode: TraceModeArg,
+}
+
+/// Short forms of `--set`.
+#[derive(Debug, Args)]
+struct RuleArgs {
+    /// Batching rules by name (see `fluidsim policy list`); short for `--set policy.engine=NAME`
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+
+    /// Order of the queue; short for `--set policy.order=NAME`
+    #[arg(long, value_name = "NAME")]
+    order: Option<String>,
+
+    /// Admission rule; short for `--set policy.admission=NAME`
+    #[arg(long, value_name = "NAME")]
+    admission: Option<String>,
+
+    /// What happens to a victim; short for `--set policy.preemption=NAME`
+    #[arg(long, value_name = "NAME")]
+    preemption: Option<String>,
+
+    /// Instances like the scenario's own; short for `--set cluster.replicas=N`
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    replicas: Option<i64>,
+
+    /// Where requests go; short for `--set cluster.routing=NAME`
+    #[arg(long, value_name = "NAME")]
+    routing: Option<String>,
+}
+
+impl RuleArgs {
+    fn overrides(&self) -> impl Iterator<Item = Override> {
+        let names = [
+            ("--engine", "policy.engine", &self.engine),
+            ("--order", "policy.order", &self.order),
+            ("--admission", "policy.admission", &self.admission),
+            ("--preemption", "policy.preemption", &self.preemption),
+            ("--routing", "cluster.routing", &self.routing),
+        ];
+        let named = names.into_iter().filter_map(|(flag, key, name)| Some(Override::new(flag, key, name.as_deref()?)));
+        named.chain(self.replicas.map(|count| Override::new("--replicas", "cluster.replicas", count)))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,12 +96,25 @@ impl ScenarioArgs {
         if let Some(rate) = self.lambda {
             overrides.push(Override::new("--lambda", "workload.rate_per_s", rate));
         }
+        overrides.extend(self.rules.overrides());
         let mode = match self.trace_mode {
             TraceModeArg::Replay => TraceMode::Replay,
             TraceModeArg::Resample => TraceMode::Resample,
         };
         let trace = self.trace.as_deref().map(|file| (file, mode));
         Ok(load::open(self.scenario.as_deref(), &overrides, trace)?)
+    }
+
+    /// The validated scenario, for a question to theory.
+    ///
+    /// # Errors
+    /// As [`ScenarioArgs::open`], and rules that theory does not cover.
+    pub fn open_for_theory(&self) -> anyhow::Result<Scenario> {
+        let scenario = self.open()?;
+        match scope::refusal(&scenario) {
+            Some(error) => Err(error.in_file(&scenario.name).into()),
+            None => Ok(scenario),
+        }
     }
 }
 
@@ -79,6 +138,15 @@ impl OutputArgs {
     /// The chosen format.
     pub fn format(&self) -> Format {
         if self.latex { Format::Latex } else { self.format }
+    }
+
+    /// The folder that `--out` names, for commands that write one: a folder that exists, a name that ends in `/`, or a new name without
+    /// an extension.
+    pub fn folder(&self) -> Option<&Path> {
+        let path = self.out.as_deref()?;
+        let closed = path.as_os_str().to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR]);
+        let new = !path.exists() && path.extension().is_none();
+        (path.is_dir() || closed || new).then_some(path)
     }
 
     /// Prints the report, or writes it to the chosen file.
@@ -147,6 +215,29 @@ pub fn check_files(wanted: &[(&str, Option<&Path>)]) -> anyhow::Result<()> {
             return Err(usage_error(option, format!("`{shown}` is asked for twice"), "give each file its own name"));
         }
         seen.push(path);
+    }
+    Ok(())
+}
+
+/// Checks that a folder can be written into, or made.
+///
+/// # Errors
+/// Names the option and the folder.
+pub fn check_folder(option: &str, folder: &Path, force: bool) -> anyhow::Result<()> {
+    let shown = folder.display();
+    if let Ok(mut entries) = std::fs::read_dir(folder) {
+        if force || entries.next().is_none() {
+            return Ok(());
+        }
+        return Err(usage_error(option, format!("`{shown}` is not empty"), "choose another folder, or add --force"));
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.exists() {
+        return Err(usage_error(option, format!("`{shown}` is no folder that can be read"), "choose another"));
+    }
+    if !above.is_dir() {
+        let problem = format!("`{shown}` cannot be written: there is no folder `{}`", above.display());
+        return Err(usage_error(option, problem, "make the folder, or choose another"));
     }
     Ok(())
 }

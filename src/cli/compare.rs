@@ -43,7 +43,7 @@ pub struct Args {
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
     check_files(&[("--out", args.output.out.as_deref()), ("--plot", args.plot.as_deref())])?;
-    let scenario = args.scenario.open()?;
+    let scenario = args.scenario.open_for_theory()?;
     let options =
         CompareOptions { seed, trials: args.des_trials, backlog: args.backlog, wishes: args.length.wishes()? };
     let bar = Progress::over(2 * args.des_trials, "simulating");

@@ -3,6 +3,7 @@
 mod common;
 mod compare;
 mod pictures;
+mod policy;
 mod progress;
 mod queue;
 mod scenario;
@@ -24,6 +25,7 @@ Examples:
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
   fluidsim scenario list                      the built-in scenarios
+  fluidsim policy list                        the rules that a scenario can choose
 
 Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input.";
 
@@ -49,6 +51,7 @@ enum Command {
     Stability(stability::Args),
     Queue(queue::Args),
     Scenario(scenario::Args),
+    Policy(policy::Args),
 }
 
 /// What a command found, as an exit code.
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Stability(args) => stability::run(&args, seed),
         Command::Queue(args) => queue::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
+        Command::Policy(args) => policy::run(&args),
     };
     match result {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

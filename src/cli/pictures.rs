@@ -2,8 +2,9 @@
 
 use crate::des::{Run, Sample};
 use crate::fluid::{Path, PathPoint};
-use crate::report::{Plot, Series};
+use crate::report::{Lane, Plot, Series, Span, render_lanes};
 use crate::stats::quantile::quantile;
+use crate::study::dynamics::{Dynamics, Life, Phase, State};
 use crate::study::sweep::{Axis, SweepRow};
 
 /// Trials drawn one by one behind the band; more would hide each other.
@@ -71,6 +72,49 @@ fn mean_and_band(trials: &[Vec<Sample>], value: fn(&Sample) -> f64) -> Banded {
             ((trials[0][index].cut.seconds(), mean), (edge(0.05), edge(0.95)))
         })
         .unzip()
+}
+
+/// A run in time: queues, memory, batch durations, completions, throughput. `kv_tokens` is M, if there is one.
+pub fn dynamics(seen: &Dynamics, kv_tokens: Option<u64>) -> Vec<Plot> {
+    let curve = |value: &dyn Fn(&State) -> f64| -> Vec<(f64, f64)> {
+        seen.states().iter().map(|state| (state.t_s, value(state))).collect()
+    };
+    let panel = |title: &str, unit: &str| Plot::new(title, "time (s)", unit);
+    let queues = panel("Queues", "requests")
+        .with(Series::line("waiting", curve(&|state| state.waiting as f64)))
+        .with(Series::line("running", curve(&|state| state.running as f64)))
+        .with(Series::line("swapped", curve(&|state| state.swapped as f64)));
+    let memory = panel("KV memory", "tokens").with(Series::line("", curve(&|state| state.kv_tokens as f64)));
+    let used = kv_tokens.map(|memory| panel("KV memory used", "%").with(Series::line("", seen.memory_percent(memory))));
+    let durations = panel("Batch duration", "s").with(Series::line("", curve(&|state| state.step_s)));
+    let completed = panel("Completed", "requests").with(Series::line("", curve(&|state| state.completed as f64)));
+    let throughput =
+        panel("Throughput over a twentieth of the run", "requests/s").with(Series::line("", seen.throughput()));
+    [Some(queues), Some(memory), used, Some(durations), Some(completed), Some(throughput)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The lives of some requests as an SVG file: waiting, executing, preempted, with `S:n` behind those that were preempted n times.
+pub fn timeline(seen: &Dynamics) -> String {
+    let lives = seen.lives().iter().filter(|(_, life)| !life.phases.is_empty());
+    let lanes: Vec<Lane> = lives.map(|(request, life)| lane(*request, life, seen.end_s())).collect();
+    render_lanes("Requests", "time (s)", &["waiting", "executing", "preempted"], &lanes)
+}
+
+fn lane(request: u64, life: &Life, end_s: f64) -> Lane {
+    let ends = life.phases.iter().skip(1).map(|phase| phase.0).chain([life.end_s.unwrap_or(end_s)]);
+    let spans = life.phases.iter().zip(ends).map(|((from, phase), to)| {
+        let phase = match phase {
+            Phase::Waiting => 0,
+            Phase::Executing => 1,
+            Phase::Preempted => 2,
+        };
+        Span { from: *from, to, phase }
+    });
+    let note = if life.preemptions > 0 { format!("S:{}", life.preemptions) } else { String::new() };
+    Lane { label: format!("{request}"), spans: spans.collect(), note }
 }
 
 /// λ* over the first axis, one curve for each combination of the others; engine values as dots.

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
+use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_folder, check_trials};
 use super::progress::Progress;
-use super::{Outcome, usage_error};
-use crate::answer::Verdict;
-use crate::des::{Observer, RequestRecord, StepRecord};
-use crate::scenario::Time;
+use super::{Outcome, pictures, usage_error};
+use crate::answer::SimulatedSolution;
+use crate::des::Observer;
+use crate::report::experiment::Experiment;
+use crate::report::record::Record;
+use crate::report::{self, Fan, Format};
+use crate::scenario::Scenario;
+use crate::study::dynamics::Dynamics;
 use crate::study::simulate::{SimulateOptions, simulate};
-use crate::{fluid, report};
 
 /// The simulated answer: the exact event engine, with confidence intervals
 #[derive(Debug, clap::Args)]
@@ -18,7 +21,11 @@ Examples:
   fluidsim simulate --lambda 2.0
   fluidsim simulate --trials 20 --format json
   fluidsim simulate --trace requests.csv --requests out.csv --steps steps.csv
-  fluidsim simulate --duration 600 --leap off")]
+  fluidsim simulate --engine orca --order shortest-prompt --plot orca
+  fluidsim simulate --duration 600 --out run1
+
+--out writes the report to a file; where it names a folder (one that exists, a name that ends in / or a new one without an extension)
+all files of the run go into it, with two pictures, and the report is also printed.")]
 pub struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
@@ -39,6 +46,14 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "on")]
     leap: Switch,
 
+    /// Write the pictures NAME-dynamics.svg and NAME-timeline.svg of the run
+    #[arg(long, value_name = "NAME")]
+    plot: Option<PathBuf>,
+
+    /// Write into the folder of --out although it is not empty
+    #[arg(long, requires = "out")]
+    force: bool,
+
     /// Write every request of the run to this CSV file
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
@@ -56,15 +71,7 @@ enum Switch {
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--trials", args.trials, 1)?;
-    check_files(&[
-        ("--out", args.output.out.as_deref()),
-        ("--requests", args.requests.as_deref()),
-        ("--steps", args.steps.as_deref()),
-    ])?;
-    let wants_files = args.requests.is_some() || args.steps.is_some();
-    if wants_files && args.trials > 1 {
-        return Err(usage_error("--requests/--steps", "record one run", "leave --trials at 1"));
-    }
+    let places = Places::of(args)?;
     let scenario = args.scenario.open()?;
     let options = SimulateOptions {
         seed,
@@ -73,106 +80,138 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         leap: args.leap == Switch::On,
         wishes: args.length.wishes()?,
     };
-    let mut files = Files::create(args.requests.as_deref(), args.steps.as_deref())?;
-    let observer = wants_files.then_some(&mut files as &mut dyn Observer);
+    let mut files = Files::create(args, &places, &scenario, seed)?;
     let bar = Progress::over(args.trials, "simulating");
-    let analytic = fluid::solve(&scenario);
-    let mut solution = simulate(&scenario, &analytic, &options, observer, &|| bar.advance());
+    let mut fan = files.fan();
+    let observer = if fan.is_empty() { None } else { Some(&mut fan as &mut dyn Observer) };
+    let solution = simulate(&scenario, &options, observer, &|| bar.advance());
     bar.finish();
-    files.finish()?;
-    if analytic.verdict == Verdict::Overloaded && solution.verdict != Verdict::Overloaded {
-        solution.notes.push(format!(
-            "λ = {:.4}/s is above the analytic λ* = {:.4}/s: these figures describe a run that is not steady.",
-            analytic.lambda_per_s, analytic.boundary.high_per_s
-        ));
+    files.finish(&places, &scenario, &solution)?;
+    let report = report::simulate_report(&solution, args.output.format());
+    if places.folder.is_some() {
+        report::printer::print(&report)?;
+    } else {
+        args.output.write(&report)?;
     }
-    args.output.write(&report::simulate_report(&solution, args.output.format()))?;
     Ok(Outcome::Fine)
 }
 
-/// The CSV files of one run, written as it goes and given their names when it has ended.
+/// What is written of a run as it goes; each only when it is asked for.
 struct Files {
-    requests: Option<report::file::Draft>,
-    steps: Option<report::file::Draft>,
-    failure: Option<std::io::Error>,
+    record: Option<Record>,
+    experiment: Option<Experiment>,
+    dynamics: Option<Dynamics>,
 }
 
-const REQUEST_COLUMNS: &str =
-    "request,class,arrival_s,prompt_tokens,output_tokens,admitted_s,first_token_s,completed_s,preemptions,outcome\n";
-const STEP_COLUMNS: &str = "step,start_s,duration_s,decodes,prefill_tokens,running,waiting,swapped,kv_tokens\n";
-
 impl Files {
-    fn create(requests: Option<&Path>, steps: Option<&Path>) -> anyhow::Result<Self> {
-        let open = |path: Option<&Path>, columns: &str| -> std::io::Result<Option<report::file::Draft>> {
-            let Some(path) = path else { return Ok(None) };
-            let mut draft = report::file::Draft::create(path)?;
-            draft.write(columns)?;
-            Ok(Some(draft))
+    fn create(args: &Args, places: &Places, scenario: &Scenario, seed: u64) -> anyhow::Result<Self> {
+        let (requests, steps) = (args.requests.as_deref(), args.steps.as_deref());
+        let record = if requests.is_some() || steps.is_some() { Some(Record::create(requests, steps)?) } else { None };
+        let experiment = match &places.folder {
+            Some(folder) => Some(Experiment::create(made(folder)?, scenario, seed, &command())?),
+            None => None,
         };
-        Ok(Self { requests: open(requests, REQUEST_COLUMNS)?, steps: open(steps, STEP_COLUMNS)?, failure: None })
+        Ok(Self { record, experiment, dynamics: places.pictures.is_some().then(Dynamics::default) })
     }
 
-    fn keep(&mut self, result: std::io::Result<()>) {
-        if let Err(error) = result {
-            self.failure.get_or_insert(error);
-        }
+    fn fan(&mut self) -> Fan<'_> {
+        let mut fan = Fan::default();
+        self.record.iter_mut().for_each(|record| fan.add(record));
+        self.experiment.iter_mut().for_each(|experiment| fan.add(experiment));
+        self.dynamics.iter_mut().for_each(|dynamics| fan.add(dynamics));
+        fan
     }
 
-    fn finish(self) -> anyhow::Result<()> {
-        if let Some(error) = self.failure {
-            return Err(error.into());
+    fn finish(self, places: &Places, scenario: &Scenario, solution: &SimulatedSolution) -> anyhow::Result<()> {
+        if let Some(record) = self.record {
+            record.finish()?;
         }
-        for draft in [self.requests, self.steps].into_iter().flatten() {
-            draft.finish()?;
+        if let (Some(experiment), Some(folder)) = (self.experiment, &places.folder) {
+            experiment.finish(folder, &report::simulate_report(solution, Format::Table))?;
+        }
+        if let (Some(seen), Some((dynamics, timeline))) = (self.dynamics, &places.pictures) {
+            let panels = pictures::dynamics(&seen, scenario.instance.kv_tokens);
+            report::file::write_whole(dynamics, &report::render_svg(&panels))?;
+            report::file::write_whole(timeline, &pictures::timeline(&seen))?;
         }
         Ok(())
     }
 }
 
-impl Observer for Files {
-    fn request(&mut self, request: &RequestRecord) {
-        let Some(file) = &mut self.requests else { return };
-        let time = |time: Option<Time>| time.map_or(String::new(), |time| time.seconds().to_string());
-        let outcome = match (request.rejected, request.completed) {
-            (Some(rejection), _) => format!("rejected: {}", rejection.reason()),
-            (None, Some(_)) => "completed".to_owned(),
-            (None, None) => "in system".to_owned(),
+/// Where the files of a run go.
+struct Places {
+    folder: Option<PathBuf>,
+    pictures: Option<(PathBuf, PathBuf)>,
+}
+
+impl Places {
+    /// Checks every place before any work is done.
+    fn of(args: &Args) -> anyhow::Result<Self> {
+        let folder = args.output.folder();
+        let pictures = match (&args.plot, folder) {
+            (Some(name), _) => Some(picture_names(name)),
+            (None, Some(folder)) => Some((folder.join("system_dynamics.svg"), folder.join("request_timeline.svg"))),
+            (None, None) => None,
         };
-        let line = format!(
-            "{},{},{},{},{},{},{},{},{},{outcome}\n",
-            request.id,
-            request.class,
-            request.arrival.seconds(),
-            request.prompt,
-            request.output,
-            time(request.admitted),
-            time(request.first_token),
-            time(request.completed),
-            request.preemptions,
-        );
-        let result = file.write(&line);
-        self.keep(result);
+        let plots = pictures.as_ref().filter(|_| args.plot.is_some());
+        check_files(&[
+            ("--out", args.output.out.as_deref().filter(|_| folder.is_none())),
+            ("--requests", args.requests.as_deref()),
+            ("--steps", args.steps.as_deref()),
+            ("--plot", plots.map(|pair| pair.0.as_path())),
+            ("--plot", plots.map(|pair| pair.1.as_path())),
+        ])?;
+        if let Some(folder) = folder {
+            check_folder("--out", folder, args.force)?;
+        }
+        let of_one_run = [
+            ("--requests/--steps", args.requests.is_some() || args.steps.is_some()),
+            ("--out", folder.is_some()),
+            ("--plot", args.plot.is_some()),
+        ];
+        match of_one_run.iter().find(|(_, given)| *given && args.trials > 1) {
+            Some((option, _)) => Err(usage_error(option, "records one run", "leave --trials at 1")),
+            None => Ok(Self { folder: folder.map(Path::to_owned), pictures }),
+        }
     }
+}
 
-    fn step(&mut self, step: &StepRecord) {
-        let Some(file) = &mut self.steps else { return };
-        let line = format!(
-            "{},{},{},{},{},{},{},{},{}\n",
-            step.step,
-            step.start.seconds(),
-            step.duration.seconds(),
-            step.decodes,
-            step.prefill_tokens,
-            step.running,
-            step.waiting,
-            step.swapped,
-            step.kv_tokens,
-        );
-        let result = file.write(&line);
-        self.keep(result);
-    }
+/// `NAME-dynamics.svg` and `NAME-timeline.svg`; a name that ends in `.svg` is taken without it.
+fn picture_names(name: &Path) -> (PathBuf, PathBuf) {
+    let bare = if name.extension().is_some_and(|extension| extension == "svg") {
+        name.with_extension("")
+    } else {
+        name.into()
+    };
+    let with = |end: &str| {
+        let mut name = bare.clone().into_os_string();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    (with("-dynamics.svg"), with("-timeline.svg"))
+}
 
-    fn wants_steps(&self) -> bool {
-        self.steps.is_some()
+/// The folder, made if it is not there.
+fn made(folder: &Path) -> anyhow::Result<&Path> {
+    if !folder.is_dir() {
+        std::fs::create_dir(folder).map_err(|error| {
+            usage_error("--out", format!("`{}` cannot be made: {error}", folder.display()), "choose another")
+        })?;
     }
+    Ok(folder)
+}
+
+/// The command line without the place of its files: the same question has the same one.
+fn command() -> String {
+    let mut words = vec!["fluidsim".to_owned()];
+    let mut arguments = std::env::args().skip(1);
+    while let Some(word) = arguments.next() {
+        match word.as_str() {
+            "--out" => drop(arguments.next()),
+            "--force" => {}
+            other if other.starts_with("--out=") => {}
+            _ => words.push(word),
+        }
+    }
+    words.join(" ")
 }

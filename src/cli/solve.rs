@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         ("--trajectory", args.trajectory.as_deref()),
         ("--plot", args.plot.as_deref()),
     ])?;
-    let scenario = args.scenario.open()?;
+    let scenario = args.scenario.open_for_theory()?;
     if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
         return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));
     }

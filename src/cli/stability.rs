@@ -66,8 +66,11 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     if !(args.epsilon > 0.0 && args.epsilon <= 0.5) {
         return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
     }
-    let scenario = args.scenario.open()?;
-    if args.sweep.is_empty() { boundary(args, &scenario, seed) } else { grid(args, &scenario, seed) }
+    if args.sweep.is_empty() {
+        return boundary(args, &args.scenario.open_for_theory()?, seed);
+    }
+    // What a sweep makes of the scenario decides whether theory covers it.
+    grid(args, &args.scenario.open()?, seed)
 }
 
 fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {

@@ -1,5 +1,6 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use crate::scenario::catalogue::word;
 use crate::scenario::{
     Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
     Trigger, Victim,
@@ -19,39 +20,42 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
     let known: BatchRules = Engine::VllmV1.rules();
     let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
-    let named = |key: &'static str, value: &dyn std::fmt::Debug| Some((key, format!("asks for {value:?}")));
+    let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
     if scenario.cluster.is_some() {
         return Some(("cluster", "describes more than one instance".into()));
     }
+    if policy.engine.rules() != known {
+        return named("policy.engine", word(&policy.engine));
+    }
     if scenario.batch_rules() != known {
-        return named("policy.engine", &policy.engine);
+        return Some(("policy.batching", "differs from the rules of `vllm-v1`".into()));
     }
     if short {
         return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
     }
     if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
-        return named("policy.admission", &policy.admission);
+        return named("policy.admission", word(&policy.admission));
     }
     if policy.preemption == Preemption::Restart {
-        return named("policy.preemption", &policy.preemption);
+        return named("policy.preemption", word(&policy.preemption));
     }
     if policy.order != Order::Fcfs {
-        return named("policy.order", &policy.order);
+        return named("policy.order", word(&policy.order));
     }
     if policy.trigger != Trigger::Conservative {
-        return named("policy.trigger", &policy.trigger);
+        return named("policy.trigger", word(&policy.trigger));
     }
     if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
-        return named("policy.victim", &policy.victim());
+        return named("policy.victim", word(&policy.victim()));
     }
     if policy.sight() != Sight::AtOnce {
-        return named("policy.arrivals_seen", &policy.sight());
+        return named("policy.arrivals_seen", word(&policy.sight()));
     }
     if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
         return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
     }
     if !policy.prediction.is_exact() {
-        return named("policy.prediction", &policy.prediction);
+        return Some(("policy.prediction", "is not exact".into()));
     }
     None
 }
@@ -68,7 +72,9 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         Preemption::Restart => Preemption::Recompute,
         other => other,
     };
-    let engine = if policy.engine == Engine::RunToCompletion { policy.engine } else { Engine::VllmV1 };
+    let alone = policy.engine == Engine::RunToCompletion
+        || scenario.cluster.as_ref().is_some_and(|cluster| cluster.gpus.is_some());
+    let engine = if alone { Engine::RunToCompletion } else { Engine::VllmV1 };
     let mut near = scenario.clone();
     near.policy = Policy {
         batching: Batching::default(),
@@ -76,8 +82,7 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         trigger: Trigger::Conservative,
         ..Policy::of(engine, admission, preemption)
     };
-    let instances = near.members().iter().map(|(_, count)| count).sum::<u64>().max(1);
-    near.workload.rate_per_s = Some(near.workload.rate() / instances as f64);
+    near.workload.rate_per_s = Some(near.workload.rate() / servers(scenario));
     near.cluster = None;
     near.instance.max_batch_tokens = near.instance.max_batch_tokens.map(|budget| budget.max(near.sequence_cap()));
     if let Some(memory) = near.instance.kv_tokens
@@ -88,4 +93,15 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         near.instance.kv_tokens = Some(memory).filter(|_| near.validate().is_ok());
     }
     near
+}
+
+/// Instances that share the traffic; in a GPU pool the requests that find room, on average.
+fn servers(scenario: &Scenario) -> f64 {
+    if let Some(gpus) = scenario.cluster.as_ref().and_then(|cluster| cluster.gpus) {
+        let classes = &scenario.workload.class;
+        let shares: f64 = classes.iter().map(|class| class.share).sum();
+        let taken: f64 = classes.iter().map(|class| class.share * class.gpus as f64).sum();
+        return (gpus as f64 * if taken > 0.0 { shares / taken } else { 1.0 }).max(1.0);
+    }
+    scenario.members().iter().map(|(_, count)| *count as f64).sum::<f64>().max(1.0)
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::operations;
 use super::table::{Cell, Table};
 use crate::answer::compare::CompareRow;
 use crate::answer::{Figure, FluidSolution, Latency, Method, SimulatedSolution, Summary, Verdict};
@@ -72,6 +73,8 @@ pub fn simulate_json(solution: &SimulatedSolution) -> Value {
         "preemptions_per_request": estimate(summary.preemptions_per_request),
         "queue_growth_per_s": estimate(summary.queue_growth_per_s),
         "latency": latencies(summary, solution.verdict, estimate),
+        "operations": operations::operations_json(&solution.operations),
+        "classes": operations::classes_json(&solution.operations.classes),
         "requests": {
             "arrived": requests.arrived,
             "completed": requests.completed,
@@ -160,7 +163,8 @@ fn methods(summary: &Summary) -> Value {
     Value::Object(named.filter_map(|(name, figure)| Some((name, json!(method_name(figure?.method))))).collect())
 }
 
-fn estimate(figure: Option<Figure>) -> Value {
+/// A simulated figure with the ends of its interval.
+pub(super) fn estimate(figure: Option<Figure>) -> Value {
     figure.map_or(Value::Null, |figure| with_ends(figure.value, figure.interval))
 }
 

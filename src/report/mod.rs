@@ -5,20 +5,26 @@
 //! it.
 
 pub mod csv;
+pub mod experiment;
+mod fan;
 pub mod file;
 pub mod json;
 pub mod latex;
+mod lines;
 pub mod number;
+mod operations;
 pub mod plot;
 pub mod printer;
+pub mod record;
 #[cfg(test)]
 mod samples;
 mod solution;
 pub mod table;
 pub mod text;
 
+pub use fan::Fan;
 pub use json::{compare_json, simulate_json, solve_json};
-pub use plot::{Plot, Series, Style, render_svg};
+pub use plot::{Lane, Plot, Series, Span, Style, render_lanes, render_svg};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};
 

@@ -2,6 +2,7 @@
 //! 2008). Legends stand above the panels, so that they cover no data.
 
 mod axis;
+mod lanes;
 mod thin;
 
 use std::iter;
@@ -11,6 +12,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use axis::Axis;
+
+pub use lanes::{Lane, Span, render_lanes};
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,9 +144,15 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 pub fn render_svg(plots: &[Plot]) -> String {
     let body = if plots.len() > 1 { BODY } else { SINGLE_BODY };
     let heights: Vec<i32> = plots.iter().map(|plot| Head::of(plot).height() + body).collect();
-    let (width, height) = (WIDTH as u32, heights.iter().sum::<i32>().max(body) as u32);
+    let height = heights.iter().sum::<i32>().max(body);
+    to_svg(WIDTH, height, |backend| draw_panels(plots, &heights, backend))
+}
+
+/// The text of an SVG file of that size in drawing units.
+fn to_svg(width: i32, height: i32, draw: impl FnOnce(SVGBackend) -> Drawn) -> String {
+    let (width, height) = (width as u32, height as u32);
     let mut svg = String::new();
-    let drawn = draw_panels(plots, &heights, SVGBackend::with_string(&mut svg, (width, height)));
+    let drawn = draw(SVGBackend::with_string(&mut svg, (width, height)));
     if let Err(error) = drawn {
         // Drawing into a string does not fail; should it, the reader sees why instead of an empty picture.
         return format!(

@@ -2,7 +2,8 @@
 
 use crate::answer::compare::CompareRow;
 use crate::answer::{
-    Boundary, Figure, FluidSolution, Latency, Limit, Method, RequestCounts, SimulatedSolution, Summary, Verdict,
+    Boundary, ClassFigures, Figure, FluidSolution, Latency, Limit, Method, Operations, RequestCounts,
+    SimulatedSolution, Summary, Verdict,
 };
 
 fn latency(make: impl Fn(f64) -> Figure, mean: f64) -> Latency {
@@ -54,11 +55,34 @@ pub(super) fn overloaded() -> FluidSolution {
     solution
 }
 
+fn estimated(value: f64) -> Figure {
+    Figure::simulated(value, 0.98 * value, 1.02 * value)
+}
+
+fn operations() -> Operations {
+    let class = |name: &str, completed| ClassFigures {
+        name: name.to_owned(),
+        completed,
+        ttft_s: Some(estimated(0.125)),
+        e2e_s: Some(estimated(4.75)),
+        slo_attainment: None,
+    };
+    Operations {
+        goodput_per_s: Some(estimated(5.5)),
+        slo_attainment: Some(estimated(0.9)),
+        time_utilisation: Some(estimated(0.75)),
+        makespan_s: Some(Figure::of(10_020.5, Method::Simulated)),
+        classes: vec![class("chat", 40_000), class("code", 20_080)],
+        ..Operations::default()
+    }
+}
+
 pub(super) fn simulated() -> SimulatedSolution {
     SimulatedSolution {
         lambda_per_s: 6.0,
         verdict: Verdict::Stable,
-        summary: summary(|value| Figure::simulated(value, 0.98 * value, 1.02 * value)),
+        summary: summary(estimated),
+        operations: operations(),
         requests: RequestCounts { arrived: 60_123, completed: 60_080, rejected: 3, in_system: 40 },
         preemptions: 17,
         end_time_s: 10_020.5,

@@ -2,6 +2,7 @@
 
 use super::json::{latencies_of, method_name};
 use super::number;
+use super::operations;
 use super::table::{Align, Cell, Column, Table};
 use crate::answer::compare::CompareRow;
 use crate::answer::{Boundary, Figure, FluidSolution, Latency, SimulatedSolution, Summary, Verdict};
@@ -17,13 +18,17 @@ pub fn solve_tables(solution: &FluidSolution) -> Vec<Table> {
     vec![stability_table(solution), state_table(summary, solution.verdict), latency]
 }
 
-/// The simulated answer: run, state, latency, with 95 % confidence intervals.
+/// The simulated answer: run, state, latency, operations, with 95 % confidence intervals.
 pub fn simulate_tables(solution: &SimulatedSolution) -> Vec<Table> {
     let summary = &solution.summary;
     let mut latency = latency_table(summary, solution.verdict);
     latency.note("± and [low, high]: 95 % confidence.");
-    latency.notes.extend(solution.notes.iter().cloned());
-    vec![run_table(solution), state_table(summary, solution.verdict), latency]
+    let mut tables = vec![run_table(solution), state_table(summary, solution.verdict), latency];
+    tables.extend(operations::tables(&solution.operations));
+    if let Some(last) = tables.last_mut() {
+        last.notes.extend(solution.notes.iter().cloned());
+    }
+    tables
 }
 
 /// The comparison: quantity, analytic, simulated ± interval, gap, verdict.
@@ -93,6 +98,7 @@ pub(super) fn simulate_list(solution: &SimulatedSolution) -> Table {
     }
     list_row(&mut list, "end_time_s", Cell::number(solution.end_time_s), "counted");
     summary_rows(&mut list, &solution.summary, solution.verdict);
+    operations::list_rows(&mut list, &solution.operations);
     list
 }
 
@@ -121,7 +127,8 @@ pub(super) fn compare_list(rows: &[CompareRow]) -> Table {
 pub fn unit_of(quantity: &str) -> &'static str {
     let name = quantity.split('.').next().unwrap_or(quantity);
     match name {
-        "preemptions_per_request" => "1/request",
+        _ if name.ends_with("_per_request") => "1/request",
+        _ if name.ends_with("_share") || name.ends_with("_utilisation") || name == "slo_attainment" => "share",
         "waiting" | "running" | "swapped" | "arrived" | "completed" | "rejected" | "in_system" => "requests",
         "steps" => "iterations",
         _ if name.ends_with("_tokens") => "tokens",
@@ -216,7 +223,7 @@ fn state_table(summary: &Summary, verdict: Verdict) -> Table {
     table
 }
 
-fn state_row(label: &str, figure: Option<Figure>, unit: &str) -> Vec<Cell> {
+pub(super) fn state_row(label: &str, figure: Option<Figure>, unit: &str) -> Vec<Cell> {
     let value = figure.map_or(Cell::Absent, |figure| figure_cell(&figure));
     vec![Cell::text(label), value, Cell::text(unit), method_cell(figure)]
 }
@@ -258,7 +265,7 @@ fn methods_of(figures: &[Option<Figure>]) -> Cell {
     }
 }
 
-fn value_table(title: &str) -> Table {
+pub(super) fn value_table(title: &str) -> Table {
     let value = Column { name: "value".to_owned(), unit: String::new(), align: Align::Right };
     Table::new(title, vec![Column::text("quantity"), value, Column::text("unit"), Column::text("method")])
 }
@@ -289,7 +296,7 @@ fn pad_with_blank(table: &mut Table) {
     }
 }
 
-fn figure_cell(figure: &Figure) -> Cell {
+pub(super) fn figure_cell(figure: &Figure) -> Cell {
     match figure.interval {
         Some((low, high)) => Cell::interval(figure.value, low, high),
         None => Cell::number(figure.value),
@@ -425,6 +432,20 @@ mod tests {
         p99        0.575 ± 0.011    0.1063 ± 0.0021   21.85 ± 0.44  simulated
         · TTFT: arrival to first token. TBT: between consecutive tokens. E2E: arrival to last token.
         · ± and [low, high]: 95 % confidence.
+
+        Operations
+        quantity                     value  unit        method
+        ─────────────────────────────────────────────────────────
+        goodput                5.50 ± 0.11  requests/s  simulated
+        objectives attained  0.900 ± 0.018  share       simulated
+        time in iterations   0.750 ± 0.015  share       simulated
+        makespan                     10020  s           simulated
+
+        Classes
+        class  completed (requests)    mean TTFT (s)   mean E2E (s)  attainment (share)
+        ───────────────────────────────────────────────────────────────────────────────
+        chat                  40000  0.1250 ± 0.0025  4.750 ± 0.095                   –
+        code                  20080  0.1250 ± 0.0025  4.750 ± 0.095                   –
         · First 10 % left out as warm-up.
         "#);
     }

@@ -57,7 +57,8 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\r', '\t'], " ")
 }
 
-/// Natural widths; when together too wide, the widest column of words gives way, down to 20 and to its longest word.
+/// Natural widths; when together too wide, the widest column of words gives way, and the next when it is no wider, each down to 20
+/// and to its longest word.
 fn column_widths(table: &Table, headings: &[String], shown: &[Vec<String>]) -> Vec<usize> {
     let mut widths: Vec<usize> = headings.iter().map(|heading| display_width(heading)).collect();
     for row in shown {
@@ -65,17 +66,22 @@ fn column_widths(table: &Table, headings: &[String], shown: &[Vec<String>]) -> V
             *width = (*width).max(display_width(cell));
         }
     }
-    let total = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
     let words = |column: usize| {
         table.columns[column].align == Align::Left
             && table.rows.iter().any(|row| matches!(table.cell(row, column), Cell::Text(_)))
     };
-    let widest = (0..widths.len()).filter(|&column| words(column)).max_by_key(|&column| widths[column]);
-    if let Some(column) = widest.filter(|_| total > WIDTH) {
-        let spare = WIDTH.saturating_sub(total - widths[column]);
+    let narrowest = |column: usize| {
         let cells = shown.iter().map(|row| &row[column]).chain([&headings[column]]);
-        let longest = cells.flat_map(|cell| cell.split_whitespace()).map(display_width).max().unwrap_or(0);
-        widths[column] = spare.clamp(longest.max(20).min(widths[column]), widths[column]);
+        cells.flat_map(|cell| cell.split_whitespace()).map(display_width).max().unwrap_or(0).max(20)
+    };
+    let mut giving: Vec<(usize, usize)> =
+        (0..widths.len()).filter(|&column| words(column)).map(|column| (column, narrowest(column))).collect();
+    let mut excess = (widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)).saturating_sub(WIDTH);
+    while excess > 0 {
+        giving.retain(|&(column, least)| widths[column] > least);
+        let Some(&(widest, _)) = giving.iter().max_by_key(|&&(column, _)| widths[column]) else { break };
+        widths[widest] -= 1;
+        excess -= 1;
     }
     widths
 }

@@ -58,7 +58,7 @@ const SCENARIOS: &[Case] = &[
     ("[[workload.class]]", "[workload.class]", "workload.class", &["a table", "[[workload.class]]"]),
     ("name = \"chat\"", "", "workload.class[0].name", &["missing"]),
     ("name = \"chat\"", "name = \"chat\"\nshare = 0", "workload.class[0].share", &["`0`"]),
-    ("name = \"chat\"", "name = \"chat\"\nweight = 1", "workload.class[0].weight", &["`share`", "`prompt`"]),
+    ("name = \"chat\"", "name = \"chat\"\nwait = 1", "workload.class[0].wait", &["`share`", "`prompt`"]),
     ("name = \"chat\"", "name = \"chat\"\nshare = 1e300", "workload.class[0].share", &["at most"]),
     ("tokens = 100", "tokens = 0", "workload.class[0].prompt.tokens", &["`0`", "from 1"]),
     ("tokens = 100", "tokens = -3", "workload.class[0].prompt.tokens", &["`-3`", "whole number, not negative"]),
@@ -102,9 +102,9 @@ const SCENARIOS: &[Case] = &[
     ("max_sequences = 16", "", "instance.max_sequences", &["missing", "whole number"]),
     ("max_sequences = 16", "max_seqs = 16", "instance.max_seqs", &["`max_sequences`", "`kv_tokens`"]),
     ("max_sequences = 16", "max_sequences = 0", "instance.max_sequences", &["`0`", "from 1"]),
-    ("max_sequences = 16", "max_sequences = 99999999999", "instance.max_batch_tokens", &["99999999999"]),
+    ("max_sequences = 16", "max_sequences = 99999999999", "instance.max_sequences", &["99999999999", "16777216"]),
     ("max_sequences = 16", "max_sequences = 99999999999999999999", "line 12", &["not TOML"]),
-    ("max_batch_tokens = 512", "max_batch_tokens = 8", "instance.max_batch_tokens", &["`8`", "max_sequences"]),
+    ("max_batch_tokens = 512", "max_batch_tokens = 0", "instance.max_batch_tokens", &["`0`", "from 1"]),
     ("max_batch_tokens = 512", "max_batch_tokens = \"none\"", "instance.max_batch_tokens", &["the text `none`"]),
     ("kv_tokens = 5000", "kv_tokens = 5000\nblock_tokens = 0", "instance.block_tokens", &["`0`"]),
     ("kv_tokens = 5000", "kv_tokens = 5\nblock_tokens = 16", "instance.kv_tokens", &["one block", "unlimited"]),
@@ -168,15 +168,134 @@ const OVERRIDES: &[(&str, &str, &[&str])] = &[
     ("instance.max_sequences=0", "instance.max_sequences", &["`0`"]),
     ("instance.max_sequences=-4", "instance.max_sequences", &["`-4`"]),
     ("instance.max_sequences=2.5", "instance.max_sequences", &["`2.5`"]),
-    ("instance.max_batch_tokens=4", "instance.max_batch_tokens", &["`4`"]),
     ("instance.prefix_cache_tokens=0", "instance.prefix_cache_tokens", &["`0`"]),
     ("instance.prefix_cache_tokens=4096", "instance.prefix_cache_tokens", &["begin alike", "`hash_ids`"]),
+    ("instance.max_batch_tokens=0", "instance.max_batch_tokens", &["`0`"]),
     ("lambda=fast", "workload.rate_per_s", &["`fast`", "a number"]),
     ("lambda=-2", "workload.rate_per_s", &["`-2`"]),
     ("lambda=none", "workload.rate_per_s", &["missing"]),
     ("policy.preemption=keep", "policy.preemption", &["`keep`", "`recompute`"]),
     ("policy.preemption=none", "policy.preemption", &["run out"]),
 ];
+
+/// Rules that do not exist, or contradict each other: overrides of the good scenario, the key that the message names, and other
+/// parts of it.
+const RULES: &[(&[&str], &str, &[&str])] = &[
+    (&["policy.order=lifo"], "policy.order", &["`lifo`", "`fcfs`", "`srpt`"]),
+    (&["policy.admission=gready"], "policy.admission", &["did you mean `greedy`?"]),
+    (&["policy.engine=orka"], "policy.engine", &["did you mean `orca`?"]),
+    (&["policy.preemption=restrat"], "policy.preemption", &["did you mean `restart`?"]),
+    (&["policy.victim=newest"], "policy.victim", &["`newest`", "`lifo`"]),
+    (&["policy.trigger=agressive"], "policy.trigger", &["did you mean `aggressive`?"]),
+    (&["policy.arrivals_seen=late"], "policy.arrivals_seen", &["`late`", "`one-step-late`"]),
+    (&["policy.prediction.law=oracle"], "policy.prediction.law", &["`oracle`", "`exact`"]),
+    (&["policy.admission=threshold"], "policy.threshold_share", &["missing", "share"]),
+    (&["policy.admission=threshold", "policy.threshold_share=1.5"], "policy.threshold_share", &["`1.5`", "below 1"]),
+    (&["policy.admission=threshold", "policy.threshold_share=nan"], "policy.threshold_share", &["`NaN`"]),
+    (&["policy.threshold_share=0.9"], "policy.threshold_share", &["`threshold`", "remove the key"]),
+    (&["policy.admission=watermark"], "policy.watermark_share", &["missing"]),
+    (&["policy.admission=watermark", "policy.watermark_share=0"], "policy.watermark_share", &["`0`", "above 0"]),
+    (&["policy.watermark_share=0.1"], "policy.watermark_share", &["`watermark`"]),
+    (&["policy.admission=quota"], "policy.quota_per_class", &["missing", "`quota`"]),
+    (&["policy.admission=quota", "policy.quota_per_class=0"], "policy.quota_per_class", &["`0`", "at least 1"]),
+    (&["policy.quota_per_class=3"], "policy.quota_per_class", &["`quota`"]),
+    (&["policy.wait_thresholds=[3]"], "policy.wait_thresholds", &["`wait`"]),
+    (&["policy.admission=wait", "policy.wait_thresholds=[0]"], "policy.wait_thresholds", &["`0`", "from 1"]),
+    (&["policy.admission=wait", "policy.wait_thresholds=[3, 4]"], "policy.wait_thresholds", &["`2`", "`1` classes"]),
+    (&["policy.admission=wait", "policy.wait_segments=[5]"], "policy.wait_segments", &["`nested-wait`"]),
+    (&["policy.admission=nested-wait", "policy.wait_segments=[5, 5]"], "policy.wait_segments", &["ascend"]),
+    (
+        &["policy.admission=nested-wait", "policy.wait_segments=[5]", "policy.wait_thresholds=[3]"],
+        "policy.wait_thresholds",
+        &["`1`", "one threshold more"],
+    ),
+    (&["policy.prediction.law=class-mean"], "policy.prediction", &["no rule uses it", "srpt"]),
+    (&["policy.order=srpt", "policy.prediction={law=\"lognormal\", cv=0}"], "policy.prediction.cv", &["`0`", "exact"]),
+    (&["policy.order=srpt", "policy.prediction={law=\"lognormal\"}"], "policy.prediction.cv", &["missing"]),
+    (
+        &["policy.order=srpt", "policy.prediction={law=\"one-bit\", threshold=0}"],
+        "policy.prediction.threshold",
+        &["`0`", "from 1"],
+    ),
+    (
+        &["policy.order=srpt", "policy.prediction={law=\"exact\", cv=1}"],
+        "policy.prediction.cv",
+        &["`exact`", "`lognormal`"],
+    ),
+    (&["policy.allow_waiting_preempt=true"], "policy.allow_waiting_preempt", &["`true`", "aggressive"]),
+    (&["policy.allow_waiting_preempt=1"], "policy.allow_waiting_preempt", &["`1`", "true or false"]),
+    (&["policy.swap_latency_s=0.1"], "policy.swap_latency_s", &["`0.1`", "not `swap`"]),
+    (&["policy.swap_transfer=overlapped"], "policy.swap_transfer", &["`overlapped`", "not `swap`"]),
+    (&["policy.preemption=swap", "policy.swap_s_per_token=-1"], "policy.swap_s_per_token", &["`-1`", "0 or more"]),
+    (&["policy.batching.chunk_tokens=0"], "policy.batching.chunk_tokens", &["`0`", "at least 1"]),
+    (
+        &["policy.batching.chunk_tokens=64", "policy.batching.prompts=whole"],
+        "policy.batching.chunk_tokens",
+        &["not `chunked`"],
+    ),
+    (&["policy.batching.decode_share=0.5"], "policy.batching.decode_share", &["not `split`"]),
+    (&["policy.engine=hybrid", "policy.batching.decode_share=1"], "policy.batching.decode_share", &["`1`", "below 1"]),
+    (
+        &["policy.engine=hybrid", "policy.batching.decode_share=0.01"],
+        "policy.batching.decode_share",
+        &["0 decodes", "`16`"],
+    ),
+    (&["policy.engine=static", "policy.batching.priority=split"], "policy.batching.priority", &["`exclusive`"]),
+    (&["policy.engine=decode-node", "policy.batching.mixing=exclusive"], "policy.batching.mixing", &["`present`"]),
+    (&["policy.batching.budget_counts=context"], "policy.batching.budget_counts", &["`context`", "present"]),
+    (&["policy.engine=static", "policy.batching.mixed_cost=max"], "policy.batching.mixed_cost", &["`max`", "mixed"]),
+    (
+        &["policy.engine=orca", "instance.max_batch_tokens=99"],
+        "instance.max_batch_tokens",
+        &["`99`", "`100`", "chunked"],
+    ),
+    (&["workload.class[0].gpus=0"], "workload.class[0].gpus", &["`0`", "from 1"]),
+    (&["workload.class[0].gpus=2"], "workload.class[0].gpus", &["`2`", "no GPU pool"]),
+    (&["workload.class[0].gpus=9", "cluster.gpus=8"], "workload.class[0].gpus", &["`9`", "`8`"]),
+    (&["workload.class[0].weight=0"], "workload.class[0].weight", &["`0`", "above 0"]),
+    (&["workload.class[0].weight=nan"], "workload.class[0].weight", &["NaN"]),
+    (&["workload.class[0].slo.ttft_s=-1"], "workload.class[0].slo.ttft_s", &["`-1`"]),
+    (&["workload.slo.e2e_s=0"], "workload.slo.e2e_s", &["`0`", "above 0"]),
+    (&["workload.slo.ttft=1"], "workload.slo.ttft", &["did you mean `ttft_s`?"]),
+    (
+        &["workload.class[0].step_time={law=\"affine\", base_s=1, per_token_s=0}"],
+        "workload.class[0].step_time",
+        &["no GPU pool", "group"],
+    ),
+    (&["cluster.replicas=0"], "cluster.replicas", &["`0` instances", "from 1"]),
+    (&["cluster.replicas=99999"], "cluster.replicas", &["`99999`", "4096"]),
+    (&["cluster.gpus=0"], "cluster.gpus", &["`0`"]),
+    (&["cluster.gpus=8", "cluster.replicas=2"], "cluster.gpus", &["beside replicas"]),
+    (&["cluster.routing=shortest"], "cluster.routing", &["`shortest`", "`join-shortest-queue`"]),
+    (&["cluster.choices=2"], "cluster.choices", &["not `power-of-d`"]),
+    (&["cluster.routing=power-of-d", "cluster.choices=0"], "cluster.choices", &["`0`", "1 instance"]),
+    (&["cluster.routing=milp"], "cluster.window_s", &["missing", "0.1"]),
+    (&["cluster.routing=milp", "cluster.window_s=0"], "cluster.window_s", &["`0`"]),
+    (&["cluster.window_s=1"], "cluster.window_s", &["not `milp`"]),
+    (&["cluster.link.tokens_per_s=1e6"], "cluster.link", &["no prefill pool", "[cluster.prefill]"]),
+    (&["cluster.prefill.replicas=1", "cluster.link.tokens_per_s=0"], "cluster.link.tokens_per_s", &["`0`"]),
+    (&["cluster.prefill.replicas=0"], "cluster.prefill.replicas", &["`0`", "from 1"]),
+    (&["cluster.group=[{name=\"a\"}, {name=\"a\"}]"], "cluster.group[1].name", &["`a`", "its own name"]),
+    (&["cluster.group=[{name=\"a\", count=0}]"], "cluster.group[0].count", &["`0`", "remove the group"]),
+    (
+        &["cluster.replicas=0", "cluster.group=[{name=\"a\", model=\"x\"}]", "workload.class[0].model=y"],
+        "workload.class[0].model",
+        &["`y`", "no group"],
+    ),
+    (&["cluster.prefill.instance={max_sequences=0}"], "cluster.prefill.instance.max_sequences", &["`0`"]),
+];
+
+#[test]
+fn bad_rules_are_refused_with_key_and_remedy() {
+    assert!(RULES.len() >= 60);
+    for (texts, key, parts) in RULES {
+        let changes: Vec<Override> = texts.iter().map(|text| Override::parse(text).unwrap()).collect();
+        let error = load("good.toml", GOOD, &changes).expect_err(&texts.join(" "));
+        assert_eq!(error.key, *key, "{texts:?}: {error}");
+        assert!(!error.origin.is_empty(), "{error}");
+        assert_message(&error, parts);
+    }
+}
 
 #[test]
 fn bad_overrides_are_refused_with_flag_key_and_remedy() {

@@ -123,6 +123,17 @@ impl LengthLaw {
         }
     }
 
+    /// The shortest length that can be drawn.
+    pub fn shortest(&self) -> u64 {
+        match self {
+            Self::Constant { tokens } => *tokens,
+            Self::Uniform { min, .. } => *min,
+            Self::Geometric { .. } | Self::Lognormal { .. } => 1,
+            Self::Mixture { parts } => parts.iter().map(|part| part.law.shortest()).min().unwrap_or(1),
+            Self::Empirical { values } => values.iter().min().copied().unwrap_or(1),
+        }
+    }
+
     /// # Errors
     /// Parameters outside the law's domain; the key is relative to the law.
     pub fn validate(&self) -> Result<(), ScenarioError> {

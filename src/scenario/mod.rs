@@ -5,6 +5,7 @@
 
 pub mod arrivals;
 pub mod batching;
+pub mod catalogue;
 pub mod cluster;
 pub mod error;
 pub mod instance;
@@ -82,9 +83,15 @@ impl Scenario {
         self.policy.validate().map_err(|error| error.under("policy"))?;
         self.step_time.validate().map_err(|error| error.under("step_time"))?;
         self.validate_cluster()?;
-        for (member, count) in self.members() {
-            if count > 0 {
+        let members = self.members();
+        // Behind a prefill pool, which comes last, prompts are there already.
+        let pool = self.cluster.as_ref().is_some_and(|cluster| cluster.prefill.is_some());
+        for (index, (member, count)) in members.iter().enumerate() {
+            if *count > 0 {
                 member.validate_rules()?;
+                if !pool || index + 1 == members.len() {
+                    member.validate_budget()?;
+                }
             }
         }
         Ok(())
@@ -115,6 +122,15 @@ impl Scenario {
         }
         let peaks = self.workload.class.iter().map(|class| Some(class.prompt.longest()? + class.output.longest()?));
         peaks.into_iter().try_fold(0, |longest, peak| Some(longest.max(peak?)))
+    }
+
+    /// Shortest prompt that can arrive.
+    pub fn shortest_prompt(&self) -> u64 {
+        let shortest = match &self.workload.trace {
+            Some(source) => source.requests.requests.iter().map(|request| request.prompt).min(),
+            None => self.workload.class.iter().map(|class| class.prompt.shortest()).min(),
+        };
+        shortest.unwrap_or(0)
     }
 
     /// The batching rules with every part decided.
@@ -246,6 +262,20 @@ impl Scenario {
         Ok(())
     }
 
+    /// Of whole prompts one at least must fit into the token budget; single longer ones are rejected as they arrive.
+    fn validate_budget(&self) -> Result<(), ScenarioError> {
+        let Some(budget) = self.instance.max_batch_tokens else { return Ok(()) };
+        let shortest = self.shortest_prompt();
+        if self.batch_rules().prompts != Prompts::Whole || shortest <= budget {
+            return Ok(());
+        }
+        Err(ScenarioError::at(
+            "instance.max_batch_tokens",
+            format!("is `{budget}`, prompts are processed whole, and the shortest has `{shortest}` tokens"),
+            format!("give a budget of at least {shortest}, or set policy.batching.prompts = \"chunked\""),
+        ))
+    }
+
     /// Going without preemption is allowed only where memory cannot run out.
     fn validate_memory(&self) -> Result<(), ScenarioError> {
         let Some(memory) = self.instance.kv_tokens else { return Ok(()) };
@@ -269,7 +299,7 @@ impl Scenario {
         Err(ScenarioError::at(
             "policy.preemption",
             format!("is `none` under this admission rule, and {memory} KV tokens can run out"),
-            "choose admission = \"reserve\" with exact predictions, preemption = \"recompute\" or \"swap\", or more kv_tokens",
+            "choose admission = \"reserve\" with exact predictions, preemption = \"recompute\", \"restart\" or \"swap\", or more kv_tokens",
         ))
     }
 }

@@ -231,7 +231,7 @@ impl Policy {
             return Err(ScenarioError::at(
                 "prediction",
                 "is given, but no rule uses it",
-                "choose admission = \"reserve\" or \"look-ahead\", or an order by output length, or remove it",
+                "choose admission = \"reserve\" or \"look-ahead\", or an order by output length such as \"srpt\", or remove it",
             ));
         }
         if self.allow_waiting_preempt && (self.trigger != Trigger::Aggressive || self.preemption == Preemption::None) {

@@ -111,6 +111,7 @@ fn one() -> f64 {
     1.0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_one(value: &f64) -> bool {
     *value == 1.0
 }
@@ -119,6 +120,7 @@ fn one_gpu() -> u64 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_one_gpu(value: &u64) -> bool {
     *value == 1
 }

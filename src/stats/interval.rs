@@ -92,6 +92,25 @@ pub fn ratio_interval(pairs: &[(f64, f64)], confidence: f64) -> Option<Interval>
     Some(Interval::around(above / below, t * standard_error))
 }
 
+/// Interval of any smooth function of the samples by the jackknife of [`ratio_interval`]: `estimate` is asked with the number of the
+/// sample to leave out, and with none.
+///
+/// `None` of fewer than two samples, where `estimate` has no value, or of a `confidence` outside (0, 1).
+pub fn jackknife_interval(
+    samples: usize,
+    estimate: impl Fn(Option<usize>) -> Option<f64>,
+    confidence: f64,
+) -> Option<Interval> {
+    let n = samples as f64;
+    let t = student_t(confidence, n - 1.0)?;
+    let mut left_out = Accumulator::new();
+    for index in 0..samples {
+        left_out.push(estimate(Some(index))?);
+    }
+    let standard_error = (left_out.variance()? * (n - 1.0) * (n - 1.0) / n).sqrt();
+    Some(Interval::around(estimate(None)?, t * standard_error))
+}
+
 /// Interval of E\[A\] − E\[B\] from independent samples whose variances may differ (Welch 1947, Biometrika 34:28–35;
 /// degrees of freedom by Satterthwaite). For common random numbers take [`paired_difference_interval`].
 ///

@@ -53,7 +53,7 @@ impl Comparison {
     }
 }
 
-/// Solves and simulates a validated scenario and compares the two.
+/// Solves and simulates a validated scenario that theory covers (`fluid::scope`) and compares the two.
 pub fn compare(scenario: &Scenario, options: &CompareOptions, progress: Progress<'_>) -> Comparison {
     let fluid = fluid::solve(scenario);
     let plan = Plan::new(scenario, &fluid, options.wishes);
@@ -61,7 +61,7 @@ pub fn compare(scenario: &Scenario, options: &CompareOptions, progress: Progress
     let every = Time((engine.horizon.0 / SAMPLES).max(1));
     let engine = Options { sample_every: Some(every), ..engine };
     let runs = trials::run(scenario, &engine, options.trials, progress);
-    let simulated = solution_of(scenario, &runs, fluid.verdict);
+    let simulated = solution_of(scenario, &runs, Some(fluid.verdict));
     let saturated =
         stability::saturated(scenario, &fluid, &SaturatedOptions::new(options.seed, options.trials), progress);
     let rows = rows(scenario, &fluid, &simulated, saturated.throughput_per_s);

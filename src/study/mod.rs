@@ -2,6 +2,8 @@
 
 pub mod checkpoint;
 pub mod compare;
+pub mod dynamics;
+mod operations;
 pub mod plan;
 pub mod queues;
 pub mod simulate;

@@ -40,15 +40,15 @@ pub const WARMUP_RULE: &str =
     "5 residence times and 10 relaxation times 1/(λ*(1−ρ)²) of the queue, whichever is longer";
 
 impl Plan {
-    /// The plan for a scenario whose analytic answer is known. The warm-up is the longer of 5 residence times and 10
-    /// relaxation times of the queue; the measured part 20 warm-ups, but from 20 000 to 200 000 requests, or the rest of a
-    /// replayed trace.
+    /// The plan for a scenario from its analytic answer, or from that of the nearest scenario that theory covers, which may have
+    /// a rate of its own. The warm-up is the longer of 5 residence times and 10 relaxation times of the queue; the measured part 20
+    /// warm-ups, but from 20 000 to 200 000 requests, or the rest of a replayed trace.
     pub fn new(scenario: &Scenario, fluid: &FluidSolution, wishes: Wishes) -> Self {
         let rate = scenario.workload.rate();
         let boundary = fluid.boundary.low_per_s.max(f64::MIN_POSITIVE);
-        let gap = (1.0 - rate / boundary).abs().max(SMALLEST_GAP);
+        let gap = (1.0 - fluid.lambda_per_s / boundary).abs().max(SMALLEST_GAP);
         let running = fluid.summary.running.map_or(1.0, |figure| figure.value).max(1.0);
-        let residence = running / rate.min(boundary);
+        let residence = running / fluid.lambda_per_s.min(boundary);
         let warmup = (RESIDENCES * residence).max(RELAXATIONS / (boundary * gap * gap));
         let recorded = scenario.workload.trace.as_ref().filter(|source| source.mode == TraceMode::Replay);
         let (warmup, duration) = match recorded {

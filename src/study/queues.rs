@@ -58,7 +58,7 @@ pub fn mm1(
 fn simulated(scenario: &Scenario, solution: &FluidSolution, count: u64, seed: u64, progress: Progress<'_>) -> Summary {
     let plan = Plan::new(scenario, solution, Wishes::default());
     let runs = trials::run(scenario, &plan.options(seed, Feed::Open), count, progress);
-    solution_of(scenario, &runs, solution.verdict).summary
+    solution_of(scenario, &runs, Some(solution.verdict)).summary
 }
 
 fn rows_at(rho: f64, mu_per_s: f64, solution: &FluidSolution, engine: &Summary) -> Vec<Mm1Row> {

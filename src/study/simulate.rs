@@ -1,10 +1,12 @@
 //! The simulated answer: trials or batches of one long run, with confidence intervals.
 
+use super::operations;
 use super::plan::{Plan, WARMUP_RULE, Wishes};
 use super::summary::{growth, summarise};
 use super::trials::{self, Progress};
-use crate::answer::{FluidSolution, RequestCounts, SimulatedSolution, Verdict};
+use crate::answer::{Figure, FluidSolution, Method, RequestCounts, SimulatedSolution, Verdict};
 use crate::des::{self, BLOCK_S, Feed, Observer, Options, Run, Window};
+use crate::fluid::{self, scope};
 use crate::scenario::{Scenario, Time, TraceMode};
 
 /// Batches that one single run is cut into.
@@ -28,16 +30,17 @@ pub struct SimulateOptions {
     pub wishes: Wishes,
 }
 
-/// Runs the engine on a validated scenario. `fluid` sets the length of the run; `observer` sees a single run's requests and
-/// iterations and is not used with several trials.
+/// Runs the engine on a validated scenario. Theory sets the length of the run, from the nearest scenario that it covers; `observer`
+/// sees a single run's requests and iterations and is not used with several trials.
 pub fn simulate(
     scenario: &Scenario,
-    fluid: &FluidSolution,
     options: &SimulateOptions,
     observer: Option<&mut dyn Observer>,
     progress: Progress<'_>,
 ) -> SimulatedSolution {
-    let plan = Plan::new(scenario, fluid, options.wishes);
+    let covered = scope::refusal(scenario).is_none();
+    let theory = fluid::solve(&scope::nearest(scenario));
+    let plan = Plan::new(scenario, &theory, options.wishes);
     let feed = if options.trials > 1 { Feed::Bootstrap } else { Feed::Open };
     let mut engine = Options { backlog: options.backlog, leap: options.leap, ..plan.options(options.seed, feed) };
     let runs = if options.trials > 1 {
@@ -51,19 +54,55 @@ pub fn simulate(
         progress();
         vec![run]
     };
-    let mut solution = solution_of(scenario, &runs, fluid.verdict);
+    let mut solution = solution_of(scenario, &runs, covered.then_some(theory.verdict));
+    if replays(scenario) && options.trials == 1 {
+        let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
+        // The first request of a replayed trace arrives at time 0.
+        let makespan = runs.iter().all(|run| run.in_system == 0).then(|| runs[0].last_completion.seconds());
+        solution.operations.makespan_s = makespan.map(counted);
+        solution.operations.weighted_flow_time_s = operations::flow_time_s(scenario, &windows).map(counted);
+    }
     solution.notes = notes(scenario, &plan, options, &runs);
+    solution.notes.extend(operations::notes(&solution.operations));
+    solution.notes.extend(note_on_theory(&theory, covered, solution.verdict));
     solution
 }
 
+/// A figure of one finite run, which has no interval.
+fn counted(value: f64) -> Figure {
+    Figure::of(value, Method::Simulated)
+}
+
+fn replays(scenario: &Scenario) -> bool {
+    scenario.workload.trace.as_ref().is_some_and(|source| source.mode == TraceMode::Replay)
+}
+
+/// What theory had to do with a run.
+fn note_on_theory(theory: &FluidSolution, covered: bool, verdict: Verdict) -> Option<String> {
+    if !covered {
+        return Some(format!(
+            "Theory does not cover these rules: the length of the run was planned for one instance of vllm-v1 with {:.4} requests/s \
+             and λ* = {:.4}/s.",
+            theory.lambda_per_s, theory.boundary.low_per_s
+        ));
+    }
+    (theory.verdict == Verdict::Overloaded && verdict != Verdict::Overloaded).then(|| {
+        format!(
+            "λ = {:.4}/s is above the analytic λ* = {:.4}/s: these figures describe a run that is not steady.",
+            theory.lambda_per_s, theory.boundary.high_per_s
+        )
+    })
+}
+
 /// The figures of finished runs, each window a replicate. The run is overloaded when the number in system surely grows, and also
-/// when theory says so and growth is not excluded: a latency would then only tell how long the run was.
-pub fn solution_of(scenario: &Scenario, runs: &[Run], theory: Verdict) -> SimulatedSolution {
+/// when theory, where it covers the scenario, says so and growth is not excluded: a latency would then only tell how long the run
+/// was.
+pub fn solution_of(scenario: &Scenario, runs: &[Run], theory: Option<Verdict>) -> SimulatedSolution {
     let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
     let lambda_per_s = scenario.workload.rate();
     let (low, high) = growth(&windows).and_then(|figure| figure.interval).unwrap_or((0.0, 0.0));
     let surely = low > 0.0 && (low + high) / 2.0 > DRIFT * lambda_per_s;
-    let drifting = surely || (theory == Verdict::Overloaded && high > 0.0);
+    let drifting = surely || (theory == Some(Verdict::Overloaded) && high > 0.0);
     let mut requests = RequestCounts::default();
     for run in runs {
         requests.arrived += run.totals.arrived;
@@ -75,6 +114,7 @@ pub fn solution_of(scenario: &Scenario, runs: &[Run], theory: Verdict) -> Simula
         lambda_per_s,
         verdict: if drifting { Verdict::Overloaded } else { Verdict::Stable },
         summary: summarise(&windows, drifting),
+        operations: operations::operations(scenario, &windows, drifting),
         requests,
         preemptions: runs.iter().map(|run| run.totals.preemptions).sum(),
         end_time_s: runs.iter().map(|run| run.end).fold(Time::ZERO, |sum, end| sum + end).seconds(),
@@ -93,8 +133,7 @@ fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Ru
     } else {
         format!("Intervals: 95 %, Student t over {BATCHES} batches of one run.")
     });
-    let replayed = scenario.workload.trace.as_ref().is_some_and(|source| source.mode == TraceMode::Replay);
-    if replayed && options.trials > 1 {
+    if replays(scenario) && options.trials > 1 {
         notes.push(format!(
             "Trials are drawn from the trace in random blocks of {BLOCK_S} s (circular block bootstrap): they vary as the trace does within minutes, not more slowly."
         ));

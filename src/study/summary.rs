@@ -48,17 +48,20 @@ fn growth_of(window: &Window) -> f64 {
     (window.in_system_at_end - window.in_system_at_start) as f64
 }
 
-fn figure(interval: Interval) -> Figure {
+/// The figure of an interval.
+pub(super) fn figure(interval: Interval) -> Figure {
     Figure::simulated(interval.mean, interval.low, interval.high)
 }
 
-fn mean_of(windows: &[&Window], value: &dyn Fn(&Window) -> f64) -> Option<Figure> {
+/// Mean over windows of a positive length.
+pub(super) fn mean_of(windows: &[&Window], value: &dyn Fn(&Window) -> f64) -> Option<Figure> {
     let values: Vec<f64> =
         windows.iter().filter(|window| window.end > window.start).map(|window| value(window)).collect();
     mean_interval(&values, CONFIDENCE).map(figure)
 }
 
-fn ratio_of(windows: &[&Window], pair: &dyn Fn(&Window) -> (f64, f64)) -> Option<Figure> {
+/// Ratio of the sums over windows.
+pub(super) fn ratio_of(windows: &[&Window], pair: &dyn Fn(&Window) -> (f64, f64)) -> Option<Figure> {
     let pairs: Vec<(f64, f64)> = windows.iter().map(|window| pair(window)).collect();
     ratio_interval(&pairs, CONFIDENCE).map(figure)
 }

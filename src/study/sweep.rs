@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::stability::{self, SaturatedOptions};
 use super::trials::{Progress, silent};
 use crate::answer::{Boundary, Figure, Verdict};
-use crate::fluid;
+use crate::fluid::{self, scope};
 use crate::scenario::{Scenario, ScenarioError};
 
 /// Most points of one grid.
@@ -119,10 +119,22 @@ pub struct Point {
 /// Every point of a sweep with its scenario, so that all are known to be valid before the first is answered.
 ///
 /// # Errors
-/// Too many points, an unknown key, or a value that the scenario refuses.
+/// Too many points, an unknown key, or a value that the scenario or theory refuses.
 pub fn scenarios(scenario: &Scenario, axes: &[Axis]) -> Result<Vec<Point>, ScenarioError> {
-    let at = |values: Vec<f64>| Ok(Point { scenario: scenario_at(scenario, axes, &values)?, values });
+    let at = |values: Vec<f64>| {
+        let scenario = scenario_at(scenario, axes, &values)?;
+        match scope::refusal(&scenario) {
+            Some(error) => Err(error.in_file(&origin(axes, &values))),
+            None => Ok(Point { values, scenario }),
+        }
+    };
     points(axes)?.into_par_iter().map(at).collect()
+}
+
+/// What messages call a point.
+fn origin(axes: &[Axis], values: &[f64]) -> String {
+    let parts: Vec<String> = axes.iter().zip(values).map(|(axis, value)| format!("{}={value}", axis.key)).collect();
+    format!("--sweep {}", parts.join(" "))
 }
 
 fn scenario_at(scenario: &Scenario, axes: &[Axis], values: &[f64]) -> Result<Scenario, ScenarioError> {
