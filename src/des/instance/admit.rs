@@ -4,6 +4,7 @@ use super::super::queue::Place;
 use super::super::sequence::{NOT_YET, Stage};
 use super::batch::Kind;
 use super::{Instance, Watch};
+use crate::scenario::trace::Blocks;
 use crate::scenario::{Admission, Packing, Priority, Time};
 use crate::schedule::admission::{self, Outlook};
 
@@ -252,6 +253,7 @@ impl Instance {
     fn take_memory(&mut self, slot: u32, on_host: bool, share: i64) -> i64 {
         let sequence = *self.sequences.get(slot);
         let kept = if sequence.stage == Stage::Ready { sequence.target() } else { sequence.written };
+        let kept = kept + self.from_cache(slot);
         self.context += kept;
         self.memory.allocated += self.memory.rounded(kept);
         let target = self.memory.rounded(sequence.target());
@@ -289,5 +291,19 @@ impl Instance {
         };
         self.batch.after += if self.rules.aggressive { target } else { self.memory.rounded(end) };
         kept
+    }
+
+    /// Prompt tokens of `slot` that are found in the prefix cache; at least one is left to process.
+    fn from_cache(&mut self, slot: u32) -> i64 {
+        let Some((cache, trace)) = &mut self.cache else { return 0 };
+        let sequence = self.sequences.get_mut(slot);
+        if sequence.stage != Stage::Prefill || sequence.written > 0 {
+            return 0;
+        }
+        let (start, count) = sequence.hashes;
+        let found = cache.hit_tokens(trace.hashes(Blocks { start, count }), sequence.prompt);
+        sequence.written = found;
+        self.log.totals.cached_tokens += i128::from(found);
+        found
     }
 }
