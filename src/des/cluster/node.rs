@@ -129,7 +129,7 @@ impl Node {
             let cut = self.instance.log.next_cut().0;
             self.instance.idle_until(cut);
             let state = self.instance.state();
-            self.instance.log.pass(state);
+            self.instance.log.pass(&state);
         }
     }
 

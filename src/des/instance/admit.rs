@@ -253,7 +253,7 @@ impl Instance {
     fn take_memory(&mut self, slot: u32, on_host: bool, share: i64) -> i64 {
         let sequence = *self.sequences.get(slot);
         let kept = if sequence.stage == Stage::Ready { sequence.target() } else { sequence.written };
-        let kept = kept + self.from_cache(slot);
+        let kept = kept + self.cached_tokens(slot);
         self.context += kept;
         self.memory.allocated += self.memory.rounded(kept);
         let target = self.memory.rounded(sequence.target());
@@ -294,7 +294,7 @@ impl Instance {
     }
 
     /// Prompt tokens of `slot` that are found in the prefix cache; at least one is left to process.
-    fn from_cache(&mut self, slot: u32) -> i64 {
+    fn cached_tokens(&mut self, slot: u32) -> i64 {
         let Some((cache, trace)) = &mut self.cache else { return 0 };
         let sequence = self.sequences.get_mut(slot);
         if sequence.stage != Stage::Prefill || sequence.written > 0 {

@@ -22,12 +22,11 @@ pub struct Objectives {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, decided once per run")]
 pub struct Rules {
     pub batch: BatchRules,
     /// B.
     pub budget: i64,
-    /// K.
-    pub sequences: i64,
     /// Most residents.
     pub residents: i64,
     /// Most decodes of one iteration.
@@ -102,7 +101,6 @@ impl Rules {
         Self {
             batch,
             budget,
-            sequences,
             residents: if by_batch { UNLIMITED } else { sequences },
             width,
             prompt_places: match (split, by_batch) {
