@@ -1,7 +1,9 @@
 //! Which instances a batch of requests goes to, so that the longest load is shortest: makespan minimisation on unrelated
 //! machines with loads that are there already, as an integer program.
 //!
-//!     minimise T  over x_ij ∈ {0, 1}:  Σ_j x_ij = 1 for every request i,   load_j + Σ_i work_ij x_ij ≤ T for every instance j
+//! ```text
+//! minimise T  over x_ij ∈ {0, 1}:  Σ_j x_ij = 1 for every request i,   load_j + Σ_i work_ij x_ij ≤ T for every instance j
+//! ```
 //!
 //! The program is solved by branch and bound (microlp), started from longest processing time first (Graham, "Bounds on
 //! multiprocessing timing anomalies", 1969). It takes at most [`MOST_REQUESTS`] requests and [`MOST_CELLS`] pairs; the longest
