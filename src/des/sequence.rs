@@ -71,6 +71,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    #[inline]
     pub fn new(id: u64, arrival: Time, class: u16, prompt: i64, output: i64) -> Self {
         Self {
             id,
@@ -150,6 +151,7 @@ impl Default for ReadyList {
 }
 
 impl Sequences {
+    #[inline]
     pub fn insert(&mut self, sequence: Sequence) -> u32 {
         if let Some(slot) = self.free.pop() {
             self.slots[slot as usize] = sequence;
@@ -159,6 +161,7 @@ impl Sequences {
         (self.slots.len() - 1) as u32
     }
 
+    #[inline]
     pub fn remove(&mut self, slot: u32) {
         self.free.push(slot);
     }
@@ -184,6 +187,7 @@ impl Sequences {
     }
 
     /// Makes `slot` the resident admitted last.
+    #[inline]
     pub fn admit(&mut self, slot: u32) {
         let older = self.youngest.unwrap_or(NONE);
         let sequence = self.get_mut(slot);
@@ -198,6 +202,7 @@ impl Sequences {
     }
 
     /// Takes `slot` out of the residents.
+    #[inline]
     pub fn leave(&mut self, slot: u32) {
         let Sequence { older, younger, .. } = *self.get(slot);
         if older == NONE {

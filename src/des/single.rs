@@ -18,6 +18,8 @@ struct Single<'a> {
     instance: Instance,
     source: Source,
     upcoming: Option<Arrival>,
+    /// When it comes; later than everything when there is none.
+    next: i128,
     limit: i128,
     saturated: bool,
     attempts: u32,
@@ -34,12 +36,17 @@ pub fn run<'a>(scenario: &Scenario, options: &Options, observer: Option<&'a mut 
         instance: Instance::new(scenario, options, 0, rules),
         source,
         upcoming,
+        next: time_of(upcoming.as_ref()),
         limit: options.limit.0,
         saturated: options.feed == Feed::Saturated,
         attempts: 0,
         watch,
     }
     .run()
+}
+
+fn time_of(arrival: Option<&Arrival>) -> i128 {
+    arrival.map_or(Time::NEVER.0, |arrival| arrival.time.0)
 }
 
 impl Single<'_> {
@@ -67,12 +74,11 @@ impl Single<'_> {
         self.attempts += 1;
         if formed {
             self.attempts = 0;
-            let arrival = self.upcoming.map_or(Time::NEVER, |arrival| arrival.time);
             let cut = self.instance.log.next_cut().0.min(self.limit);
             if joined {
                 self.instance.unsettle();
             }
-            self.instance.plan(arrival.0, cut);
+            self.instance.plan(self.next, cut);
             self.instance.commit(&mut self.watch);
             return true;
         }
@@ -81,7 +87,7 @@ impl Single<'_> {
         }
         self.attempts = 0;
         let full = self.instance.waiting >= self.instance.rules.max_waiting;
-        let arrival = self.upcoming.filter(|_| !full).map_or(Time::NEVER.0, |arrival| arrival.time.0);
+        let arrival = if full { Time::NEVER.0 } else { self.next };
         let event = arrival.min(self.instance.next_by_itself());
         self.wait_until(event)
     }
@@ -111,12 +117,17 @@ impl Single<'_> {
 
     fn is_over(&self) -> bool {
         let log = &self.instance.log;
-        let all_taken = self.upcoming.is_none_or(|arrival| arrival.time.0 > self.instance.now);
-        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0 && all_taken)
+        let all_taken = || self.upcoming.is_none() || self.next > self.instance.now;
+        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0 && all_taken())
     }
 
     /// Hands every request that has arrived by `time` to the instance. Whether there was one.
+    #[inline]
     fn take_arrivals(&mut self, time: i128) -> bool {
+        self.next <= time && self.take_some(time)
+    }
+
+    fn take_some(&mut self, time: i128) -> bool {
         let before = self.instance.log.totals.arrived;
         let mut rejected = 0;
         while let Some(arrival) = self.upcoming
@@ -124,11 +135,12 @@ impl Single<'_> {
             && self.instance.waiting < self.instance.rules.max_waiting
         {
             self.upcoming = self.source.next();
+            self.next = time_of(self.upcoming.as_ref());
             let id = self.instance.log.totals.arrived;
             if !self.instance.take(id, &arrival, !self.saturated, &mut self.watch) {
                 rejected += 1;
                 if self.saturated && rejected == HOPELESS {
-                    self.upcoming = None;
+                    (self.upcoming, self.next) = (None, Time::NEVER.0);
                 }
             }
         }

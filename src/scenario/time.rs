@@ -45,12 +45,20 @@ impl Time {
     }
 
     /// The nearest attosecond to a double; for random draws.
+    #[inline]
     pub fn from_seconds(seconds: f64) -> Self {
         let attos = seconds * 1e18;
         if attos.abs() < 9e18 {
             return Self(i128::from(attos as i64));
         }
         Self(attos as i128)
+    }
+
+    /// Attoseconds as the nearest double.
+    #[inline]
+    pub fn attos(self) -> f64 {
+        // The same number; a word is converted by one instruction.
+        i64::try_from(self.0).map_or_else(|_| self.0 as f64, |word| word as f64)
     }
 
     /// Seconds as the shortest plain decimal number that [`Time::parse_seconds`] reads back exactly.

@@ -45,6 +45,8 @@ pub struct Rules {
     /// Nested WAIT: output tokens at which segments end.
     pub segments: Vec<i64>,
     pub waits: bool,
+    /// Whether admission limits how many of a class enter together.
+    pub limits_classes: bool,
     pub exact_predictions: bool,
     pub preemption: Preemption,
     pub aggressive: bool,
@@ -118,6 +120,7 @@ impl Rules {
             thresholds,
             segments,
             waits,
+            limits_classes: waits || policy.admission == Admission::Quota,
             exact_predictions: policy.prediction.is_exact(),
             preemption: policy.preemption,
             aggressive: policy.trigger == Trigger::Aggressive,
