@@ -43,6 +43,11 @@ impl Log {
         }
     }
 
+    /// The edges of the windows.
+    pub fn edges(&self) -> &[Time] {
+        &self.edges
+    }
+
     /// The next time at which the state is wanted.
     #[inline]
     pub fn next_cut(&self) -> Time {

@@ -1,6 +1,7 @@
 //! Answer two: the exact event engine. One instance, iteration by iteration, on a fixed-point clock; leaping over iterations in
 //! which the batch cannot change.
 
+mod cluster;
 mod instance;
 pub mod link;
 mod log;
@@ -32,6 +33,9 @@ pub fn simulate(scenario: &Scenario, options: &Options) -> Run {
     if is_pool(scenario) {
         return pool::run(scenario, options, None);
     }
+    if scenario.cluster.is_some() {
+        return cluster::run(scenario, options, None);
+    }
     single::run(scenario, options, None)
 }
 
@@ -39,6 +43,9 @@ pub fn simulate(scenario: &Scenario, options: &Options) -> Run {
 pub fn simulate_observed(scenario: &Scenario, options: &Options, observer: &mut dyn Observer) -> Run {
     if is_pool(scenario) {
         return pool::run(scenario, options, Some(observer));
+    }
+    if scenario.cluster.is_some() {
+        return cluster::run(scenario, options, Some(observer));
     }
     single::run(scenario, options, Some(observer))
 }

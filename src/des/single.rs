@@ -23,6 +23,8 @@ struct Single<'a> {
     limit: i128,
     saturated: bool,
     attempts: u32,
+    /// Whether requests of one iteration are served without forming it.
+    alone: bool,
     watch: Watch<'a>,
 }
 
@@ -33,13 +35,14 @@ pub fn run<'a>(scenario: &Scenario, options: &Options, observer: Option<&'a mut 
     let mut source = Source::new(scenario, options.feed, options.seed, options.trial, options.backlog);
     let upcoming = source.next();
     Single::<'a> {
-        instance: Instance::new(scenario, options, 0, rules),
         source,
         upcoming,
         next: time_of(upcoming.as_ref()),
         limit: options.limit.0,
         saturated: options.feed == Feed::Saturated,
         attempts: 0,
+        alone: rules.one_place && !watch.steps && !watch.events,
+        instance: Instance::new(scenario, options, 0, rules),
         watch,
     }
     .run()
@@ -68,7 +71,12 @@ impl Single<'_> {
     }
 
     /// One iteration, or a wait for the next event; `false` when there is none.
+    #[inline]
     fn step(&mut self, late: bool) -> bool {
+        if self.alone && self.instance.serve_alone(&mut self.watch) {
+            self.attempts = 0;
+            return true;
+        }
         let formed = self.instance.form(&mut self.watch);
         let joined = late && self.take_arrivals(self.instance.now);
         self.attempts += 1;

@@ -33,6 +33,8 @@ pub struct Arrival {
     pub first_token: Time,
     /// When it came to this instance, if not on arrival.
     pub joined: Time,
+    /// Whether its prompt was processed by another instance.
+    pub handed_over: bool,
     /// Its place in the trace's hashes of prompt blocks, and how many it has.
     pub hashes: (u32, u32),
 }
@@ -50,6 +52,7 @@ impl Arrival {
             emitted: 0,
             first_token: Time::ZERO,
             joined: Time::ZERO,
+            handed_over: false,
             hashes: (0, 0),
         }
     }

@@ -57,8 +57,12 @@ impl Time {
     /// Attoseconds as the nearest double.
     #[inline]
     pub fn attos(self) -> f64 {
-        // The same number; a word is converted by one instruction.
-        i64::try_from(self.0).map_or_else(|_| self.0 as f64, |word| word as f64)
+        #[cold]
+        fn of_two_words(attos: i128) -> f64 {
+            attos as f64
+        }
+        // One instruction converts a word, to the same number.
+        i64::try_from(self.0).map_or_else(|_| of_two_words(self.0), |word| word as f64)
     }
 
     /// Seconds as the shortest plain decimal number that [`Time::parse_seconds`] reads back exactly.

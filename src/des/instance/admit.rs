@@ -4,6 +4,7 @@ use super::super::queue::Place;
 use super::super::sequence::{NOT_YET, Stage};
 use super::batch::Kind;
 use super::{Instance, Watch};
+use crate::scenario::trace::Blocks;
 use crate::scenario::{Admission, Packing, Priority, Time};
 use crate::schedule::admission::{self, Outlook};
 
@@ -211,13 +212,12 @@ impl Instance {
 
     /// Makes `slot` a resident and gives it its share.
     fn enter(&mut self, slot: u32, share: i64, watch: &mut Watch<'_>) {
-        self.sequences.admit(slot);
+        self.sequences.admit(slot, self.now);
         self.running += 1;
         self.admissions += 1;
         self.batch.entrants += 1;
         let (now, admission) = (self.now, self.admissions);
         let sequence = self.sequences.get_mut(slot);
-        sequence.entered = now;
         sequence.admission = admission;
         if sequence.admitted == NOT_YET {
             sequence.admitted = now;
@@ -254,6 +254,7 @@ impl Instance {
         let sequence = self.sequences.get(slot);
         let (ready, tokens) = (sequence.stage == Stage::Ready, sequence.target());
         let kept = if ready { tokens } else { sequence.written };
+        let kept = if self.cache.is_some() { kept + self.from_cache(slot) } else { kept };
         self.context += kept;
         self.memory.allocated += self.memory.rounded(kept);
         let target = self.memory.rounded(tokens);
@@ -291,5 +292,19 @@ impl Instance {
         };
         self.batch.after += if self.rules.aggressive { target } else { self.memory.rounded(end) };
         kept
+    }
+
+    /// Prompt tokens of `slot` that are found in the prefix cache; at least one is left to process.
+    fn from_cache(&mut self, slot: u32) -> i64 {
+        let Some((cache, trace)) = &mut self.cache else { return 0 };
+        let sequence = self.sequences.get_mut(slot);
+        if sequence.stage != Stage::Prefill || sequence.written > 0 {
+            return 0;
+        }
+        let (start, count) = sequence.hashes;
+        let found = cache.hit_tokens(trace.hashes(Blocks { start, count }), sequence.prompt);
+        sequence.written = found;
+        self.log.totals.cached_tokens += i128::from(found);
+        found
     }
 }

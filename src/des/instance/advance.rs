@@ -6,6 +6,7 @@ use super::super::record::{EventKind, Queues, RequestRecord, StepRecord};
 use super::super::sequence::{NOT_YET, Sequence, Stage, UNMEASURED};
 use super::batch::{Kind, Share};
 use super::{Instance, Watch};
+use crate::scenario::trace::Blocks;
 use crate::scenario::{BudgetCounts, MixedCost, Time};
 
 /// The iterations that are under way.
@@ -247,8 +248,16 @@ impl Instance {
             }
             self.prefilling.retain(|&other| other != slot);
             sequence.written = 0;
+            if let Some((cache, trace)) = &mut self.cache {
+                let (start, count) = sequence.hashes;
+                cache.insert(trace.hashes(Blocks { start, count }));
+            }
             if !emits {
-                self.make_ready(slot, false);
+                if self.rules.hands_over {
+                    self.depart(slot);
+                } else {
+                    self.make_ready(slot, false);
+                }
                 continue;
             }
             sequence.done += 1;
@@ -317,9 +326,17 @@ impl Instance {
 
     fn complete(&mut self, slot: u32, watch: &mut Watch<'_>) {
         let sequence = self.sequences.get(slot);
+        let held = sequence.prompt + sequence.output;
+        self.release(slot, held);
+        self.finish(slot, watch);
+    }
+
+    /// Counts and reports a request that is complete and holds nothing any more.
+    #[inline]
+    pub(super) fn finish(&mut self, slot: u32, watch: &mut Watch<'_>) {
+        let sequence = self.sequences.get(slot);
         let (held, output, measured) =
             (sequence.prompt + sequence.output, sequence.output, sequence.window != UNMEASURED);
-        self.release(slot, held);
         let totals = &mut self.log.totals;
         totals.completed += 1;
         self.log.last_completion = self.now;
@@ -379,6 +396,8 @@ impl Instance {
     /// Frees what a resident holds and takes it out.
     #[inline]
     fn release(&mut self, slot: u32, held: i64) {
+        let sequence = self.sequences.get(slot);
+        self.left_tokens += sequence.prompt + sequence.predicted;
         self.memory.allocated -= self.memory.rounded(held);
         self.context -= held;
         if self.rules.admission == crate::scenario::Admission::Reserve {

@@ -3,6 +3,7 @@
 
 mod admit;
 mod advance;
+mod alone;
 mod batch;
 mod check;
 mod evict;
@@ -11,16 +12,19 @@ mod watch;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
 
 use super::link::KvLink;
 use super::log::Log;
 use super::memory::KvMemory;
 use super::options::Options;
+use super::prefix::PrefixCache;
 use super::queue::Queue;
 use super::record::{Event, EventKind, Rejection, RequestRecord, Sample, Work};
 use super::sequence::{NOT_YET, ReadyList, Sequence, Sequences, Stage, UNMEASURED};
 use super::source::Arrival;
 use crate::cost::{ExactStep, NoisyStep};
+use crate::scenario::trace::Trace;
 use crate::scenario::{Prompts, Scenario, Time, Transfer};
 use crate::schedule::order;
 use crate::stats::stream::{Stream, stream};
@@ -79,10 +83,14 @@ pub(super) struct Instance {
     plan: Plan,
     pub log: Log,
     finishing: BinaryHeap<Reverse<(i64, u32)>>,
+    /// The prefix cache with the trace whose hashes it is asked for.
+    cache: Option<(PrefixCache, Arc<Trace>)>,
     step: NoisyStep,
     noise: Stream,
     /// Requests handed over to the decode pool, to be fetched by the runner.
     pub departures: Vec<Departure>,
+    /// Prompt and predicted output tokens of the requests that have left.
+    pub left_tokens: i64,
     /// Requests that came from another instance, and that went to one.
     joined: u64,
     departed: u64,
@@ -130,9 +138,11 @@ impl Instance {
             plan: Plan::default(),
             log: Log::new(options, rules.weights.len()),
             finishing: BinaryHeap::new(),
+            cache: prefix_cache(scenario),
             step: NoisyStep { mean: ExactStep::new(&scenario.step_time), noise: scenario.step_noise },
             noise: stream(options.seed, &name),
             departures: Vec::new(),
+            left_tokens: 0,
             joined: 0,
             departed: 0,
             work: Work::default(),
@@ -162,9 +172,18 @@ impl Instance {
         }
     }
 
+    /// Whether it can hold other requests than `other`.
+    pub fn holds_other_than(&self, other: &Self) -> bool {
+        let limits = |one: &Self| {
+            (one.memory.capacity, one.memory.block, one.rules.budget, one.rules.batch.prompts, one.rules.refills)
+        };
+        limits(self) != limits(other)
+    }
+
     /// Why a request could never be served here.
     pub fn refuses(&self, arrival: &Arrival) -> Option<Rejection> {
-        if self.memory.rounded(arrival.prompt + arrival.output) > self.memory.capacity {
+        let peak = arrival.prompt + if self.rules.hands_over { 1 } else { arrival.output };
+        if self.memory.rounded(peak) > self.memory.capacity {
             return Some(Rejection::Memory);
         }
         if self.rules.batch.prompts != Prompts::Whole {
@@ -176,7 +195,7 @@ impl Instance {
 
     /// Takes a request that has arrived by now; it is turned away when it can never be served. Returns whether it was taken.
     pub fn take(&mut self, id: u64, arrival: &Arrival, measured: bool, watch: &mut Watch<'_>) -> bool {
-        if arrival.emitted > 0 {
+        if arrival.handed_over {
             self.joined += 1;
         } else {
             self.log.totals.arrived += 1;
@@ -239,6 +258,7 @@ impl Instance {
     /// Reports a request that never becomes part of the system.
     pub fn reject(&mut self, id: u64, arrival: &Arrival, rejection: Rejection, watch: &mut Watch<'_>) {
         self.log.totals.rejected += 1;
+        self.left_tokens += arrival.prompt + arrival.predicted;
         let sequence = Sequence::new(id, arrival.time, arrival.class, arrival.prompt, arrival.output);
         watch.request(&RequestRecord { rejected: Some(rejection), ..self.record(&sequence) });
         if watch.events {
@@ -259,7 +279,7 @@ impl Instance {
     fn tell(&self, kind: EventKind, slot: u32, kv_change: i64, watch: &mut Watch<'_>) {
         let sequence = self.sequences.get(slot);
         watch.event(&Event {
-            time: Time(self.now),
+            time: if kind == EventKind::Arrival { Time(self.now.max(sequence.arrival)) } else { Time(self.now) },
             step: self.steps as u64,
             instance: self.index,
             kind,
@@ -329,4 +349,12 @@ impl Instance {
     fn overlaps(&self) -> bool {
         self.rules.transfer == Transfer::Overlapped
     }
+}
+
+/// The prefix cache of an instance, if it has one.
+fn prefix_cache(scenario: &Scenario) -> Option<(PrefixCache, Arc<Trace>)> {
+    let tokens = scenario.instance.prefix_cache_tokens?;
+    let trace = Arc::clone(&scenario.workload.trace.as_ref()?.requests);
+    let block = trace.hash_block_tokens.max(1);
+    Some((PrefixCache::new((tokens / block) as usize, block as i64), trace))
 }

@@ -3,8 +3,8 @@
 use super::super::options::Options;
 use super::super::source::Feed;
 use crate::scenario::{
-    Admission, BatchRules, BudgetCounts, Mixing, Order, Preemption, Priority, Prompts, Scenario, SequenceLimit, Sight,
-    Time, Transfer, Trigger, Victim,
+    Admission, BatchRules, BudgetCounts, FirstToken, Mixing, Order, Preemption, Priority, Prompts, Scenario,
+    SequenceLimit, Sight, Time, Transfer, Trigger, Victim,
 };
 use crate::schedule::wait;
 
@@ -47,6 +47,8 @@ pub struct Rules {
     pub waits: bool,
     /// Whether admission limits how many of a class enter together.
     pub limits_classes: bool,
+    /// Whether a request can be alone in the only place, from its prompt's first token to the first token out.
+    pub one_place: bool,
     pub exact_predictions: bool,
     pub preemption: Preemption,
     pub aggressive: bool,
@@ -120,6 +122,17 @@ impl Rules {
             thresholds,
             segments,
             waits,
+            one_place: sequences == 1
+                && !by_batch
+                && !waits
+                && policy.admission != Admission::Quota
+                && batch.mixing == Mixing::Mixed
+                && batch.priority == Priority::DecodeFirst
+                && batch.prompts != Prompts::Present
+                && batch.first_token == FirstToken::Prefill
+                && batch.budget_counts == BudgetCounts::Processed
+                && policy.sight() == Sight::AtOnce
+                && instance.prefix_cache_tokens.is_none(),
             limits_classes: waits || policy.admission == Admission::Quota,
             exact_predictions: policy.prediction.is_exact(),
             preemption: policy.preemption,
@@ -140,6 +153,14 @@ impl Rules {
             objectives: objectives(scenario),
             has_objectives,
         }
+    }
+}
+
+impl Rules {
+    /// The most tokens of a prompt that one iteration takes.
+    #[inline]
+    pub fn longest_share(&self) -> i64 {
+        self.batch.chunk_tokens.map_or(self.budget, |tokens| self.budget.min(tokens as i64))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The event engine held to account: against a naive reference (bit for bit), against conservation laws (exactly), and against
 //! published and independently simulated figures (within intervals).
 
+mod cluster;
 mod differential;
 mod oracle_reference;
 mod oracles;
