@@ -77,6 +77,9 @@ impl Single<'_> {
             self.attempts = 0;
             return true;
         }
+        if !late && self.instance.is_empty() {
+            return self.wait();
+        }
         let formed = self.instance.form(&mut self.watch);
         let joined = late && self.take_arrivals(self.instance.now);
         self.attempts += 1;
@@ -93,6 +96,11 @@ impl Single<'_> {
         if (joined || self.instance.has_changed()) && self.attempts < MOST_ATTEMPTS {
             return true;
         }
+        self.wait()
+    }
+
+    /// Waits for the next event; `false` when there is none.
+    fn wait(&mut self) -> bool {
         self.attempts = 0;
         let full = self.instance.waiting >= self.instance.rules.max_waiting;
         let arrival = if full { Time::NEVER.0 } else { self.next };
@@ -138,14 +146,15 @@ impl Single<'_> {
     fn take_some(&mut self, time: i128) -> bool {
         let before = self.instance.log.totals.arrived;
         let mut rejected = 0;
-        while let Some(arrival) = self.upcoming
-            && arrival.time.0 <= time
+        while let Some(arrival) = &self.upcoming
+            && self.next <= time
             && self.instance.waiting < self.instance.rules.max_waiting
         {
+            let id = self.instance.log.totals.arrived;
+            let taken = self.instance.take(id, arrival, !self.saturated, &mut self.watch);
             self.upcoming = self.source.next();
             self.next = time_of(self.upcoming.as_ref());
-            let id = self.instance.log.totals.arrived;
-            if !self.instance.take(id, &arrival, !self.saturated, &mut self.watch) {
+            if !taken {
                 rejected += 1;
                 if self.saturated && rejected == HOPELESS {
                     (self.upcoming, self.next) = (None, Time::NEVER.0);

@@ -57,12 +57,15 @@ impl Time {
     /// Attoseconds as the nearest double.
     #[inline]
     pub fn attos(self) -> f64 {
-        #[cold]
-        fn of_two_words(attos: i128) -> f64 {
-            attos as f64
-        }
-        // One instruction converts a word, to the same number.
-        i64::try_from(self.0).map_or_else(|_| of_two_words(self.0), |word| word as f64)
+        // One instruction converts a word; the call for two is kept out of the way.
+        let word = self.0 as i64;
+        if i128::from(word) == self.0 { word as f64 } else { self.attos_of_two_words() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn attos_of_two_words(self) -> f64 {
+        self.0 as f64
     }
 
     /// Seconds as the shortest plain decimal number that [`Time::parse_seconds`] reads back exactly.

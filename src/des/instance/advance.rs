@@ -110,8 +110,8 @@ impl Instance {
         if watch.steps {
             self.notify_step(&plan, duration, decodes, watch);
         }
-        self.last_start = self.now + total(&plan, plan.steps - 1);
         self.now += duration;
+        self.last_start = self.now - plan.first - plan.growth * i128::from(plan.steps - 1);
         self.pressed &= duration == 0;
         self.steps += plan.steps;
         self.work.leaps += 1;
@@ -145,8 +145,7 @@ impl Instance {
         totals.kv += duration * i128::from(plan.context);
         if steps > 1 {
             let pairs = pairs(steps);
-            let squares = pairs * i128::from(2 * steps - 1) / 3;
-            totals.kv += (plan.first * pairs + plan.growth * squares) * i128::from(decodes);
+            totals.kv += (plan.first * pairs + plan.growth * squares(steps)) * i128::from(decodes);
         }
         let regular = decodes - self.irregular.len() as i64;
         if regular > 0 {
@@ -409,8 +408,19 @@ impl Instance {
     }
 }
 
+/// 0 + 1 + … + (steps − 1). No run of iterations is longer than the longest output, so that the product is a word.
+#[inline]
 fn pairs(steps: i64) -> i128 {
-    i128::from(steps) * i128::from(steps - 1) / 2
+    i128::from(steps * (steps - 1) / 2)
+}
+
+/// 0 + 1 + 4 + … + (steps − 1)².
+#[inline]
+fn squares(steps: i64) -> i128 {
+    if steps <= 1_000_000 {
+        return i128::from(steps * (steps - 1) * (2 * steps - 1) / 6);
+    }
+    pairs(steps) * i128::from(2 * steps - 1) / 3
 }
 
 /// Time that the first `steps` iterations of a plan take together.
