@@ -81,13 +81,13 @@ impl Log {
     }
 
     /// Records `state` for every cut at or before its time.
-    pub fn pass(&mut self, state: Sample) {
+    pub fn pass(&mut self, state: &Sample) {
         while self.next_sample <= state.time {
-            self.samples.push(Sample { cut: self.next_sample, ..state });
+            self.samples.push(Sample { cut: self.next_sample, ..*state });
             self.next_sample += self.sample_every.unwrap_or(Time::NEVER);
         }
         while self.next_edge <= state.time {
-            self.pass_edge(&state);
+            self.pass_edge(state);
         }
     }
 
@@ -109,9 +109,9 @@ impl Log {
     }
 
     /// Closes the windows that the run did not reach the end of.
-    pub fn close(&mut self, state: Sample) {
+    pub fn close(&mut self, state: &Sample) {
         while self.passed < self.edges.len() {
-            self.pass_edge(&state);
+            self.pass_edge(state);
         }
     }
 }

@@ -178,11 +178,6 @@ impl Sequences {
         &mut self.slots[slot as usize]
     }
 
-    /// The resident admitted last.
-    pub fn youngest(&self) -> Option<u32> {
-        self.youngest
-    }
-
     /// The resident admitted first.
     pub fn oldest(&self) -> Option<u32> {
         self.oldest

@@ -60,7 +60,7 @@ impl Single<'_> {
             self.take_arrivals(if late { self.instance.last_start } else { self.instance.now });
             if self.instance.log.next_cut().0 <= self.instance.now {
                 let state = self.instance.state();
-                self.instance.log.pass(state);
+                self.instance.log.pass(&state);
             }
             if self.is_over() || !self.step(late) {
                 break;
@@ -118,7 +118,7 @@ impl Single<'_> {
             let cut = self.instance.log.next_cut().0;
             self.instance.idle_until(cut);
             let state = self.instance.state();
-            self.instance.log.pass(state);
+            self.instance.log.pass(&state);
             if self.is_over() {
                 return true;
             }

@@ -30,7 +30,8 @@ pub fn with_interval(value: f64, low: f64, high: f64) -> String {
         return ABSENT.to_owned();
     }
     let half = 0.5 * (high - low);
-    if !half.is_finite() || half <= 0.0 {
+    // A width at the edge of a double is the rounding of equal values.
+    if !half.is_finite() || half <= 1e-14 * value.abs() {
         return significant(value, super::table::DIGITS);
     }
     let digits = digits_to(value.abs().max(low.abs()).max(high.abs()), half);

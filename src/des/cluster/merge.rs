@@ -82,8 +82,8 @@ fn windows(nodes: Vec<Node>) -> Vec<Window> {
 }
 
 fn add(sum: &mut Window, window: &Window) {
-    sum.start = sum.start + window.start;
-    sum.end = sum.end + window.end;
+    sum.start += window.start;
+    sum.end += window.end;
     sum.totals = sum.totals.plus(&window.totals);
     sum.in_system_at_start += window.in_system_at_start;
     sum.in_system_at_end += window.in_system_at_end;

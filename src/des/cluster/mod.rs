@@ -337,7 +337,15 @@ impl<'a> Cluster<'a> {
     }
 
     fn finish(mut self) -> Run {
-        let end = self.now.max(self.horizon.min(self.limit));
+        let mut end = self.now.max(self.horizon.min(self.limit));
+        for node in self.nodes.iter_mut().filter(|node| node.under_way) {
+            node.instance.cut_short(end);
+        }
+        let boundaries = self.nodes.iter().filter(|node| node.under_way).map(|node| node.instance.end());
+        end = boundaries.fold(end, i128::max);
+        self.now = end;
+        self.route_arrivals();
+        self.receive();
         for node in &mut self.nodes {
             node.stop(end, &mut self.watch);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::super::instance::{Instance, Rules, Watch};
 use super::super::options::Options;
 use super::super::single::MOST_ATTEMPTS;
-use super::super::source::Arrival;
+use super::super::source::{Arrival, Feed};
 use crate::scenario::{Scenario, Time};
 
 /// An instance and its inbox: requests that were routed to it and join its queue at a boundary.
@@ -14,6 +14,8 @@ pub(super) struct Node {
     inbox: VecDeque<(u64, Arrival, bool)>,
     /// Requests of the inbox that are measured.
     inbox_measured: u64,
+    /// Whether requests come by themselves, and not because one must always wait.
+    fed_by_arrivals: bool,
     /// Whether iterations are under way.
     pub under_way: bool,
     /// Whether nothing could be done at the last boundary.
@@ -27,6 +29,7 @@ impl Node {
             instance: Instance::new(scenario, options, index, rules),
             inbox: VecDeque::new(),
             inbox_measured: 0,
+            fed_by_arrivals: options.feed != Feed::Saturated,
             under_way: false,
             idle: true,
             attempts: 0,
@@ -76,7 +79,7 @@ impl Node {
         {
             self.inbox.pop_front();
             self.inbox_measured -= u64::from(measured);
-            self.instance.take(id, &arrival, measured, watch);
+            self.instance.take(id, &arrival, self.fed_by_arrivals, watch);
         }
         self.inbox.len() < before
     }
@@ -126,14 +129,13 @@ impl Node {
             let cut = self.instance.log.next_cut().0;
             self.instance.idle_until(cut);
             let state = self.instance.state();
-            self.instance.log.pass(state);
+            self.instance.log.pass(&state);
         }
     }
 
     /// The run ends at `end`.
     pub fn stop(&mut self, end: i128, watch: &mut Watch<'_>) {
         if self.under_way {
-            self.instance.cut_short(end);
             self.end(watch);
         }
         let end = end.max(self.instance.now);

@@ -254,7 +254,7 @@ impl Instance {
         let sequence = self.sequences.get(slot);
         let (ready, tokens) = (sequence.stage == Stage::Ready, sequence.target());
         let kept = if ready { tokens } else { sequence.written };
-        let kept = if self.cache.is_some() { kept + self.from_cache(slot) } else { kept };
+        let kept = if self.cache.is_some() { kept + self.cached_tokens(slot) } else { kept };
         self.context += kept;
         self.memory.allocated += self.memory.rounded(kept);
         let target = self.memory.rounded(tokens);
@@ -295,7 +295,7 @@ impl Instance {
     }
 
     /// Prompt tokens of `slot` that are found in the prefix cache; at least one is left to process.
-    fn from_cache(&mut self, slot: u32) -> i64 {
+    fn cached_tokens(&mut self, slot: u32) -> i64 {
         let Some((cache, trace)) = &mut self.cache else { return 0 };
         let sequence = self.sequences.get_mut(slot);
         if sequence.stage != Stage::Prefill || sequence.written > 0 {

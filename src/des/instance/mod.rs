@@ -150,11 +150,6 @@ impl Instance {
         }
     }
 
-    /// Nobody is here.
-    pub fn is_empty(&self) -> bool {
-        self.running == 0 && self.queue.is_empty()
-    }
-
     /// Requests here.
     pub fn in_system(&self) -> i64 {
         self.waiting + self.swapped + self.running
@@ -316,7 +311,7 @@ impl Instance {
     /// Counts and reports the requests that are still here when the run ends.
     pub fn close(&mut self, watch: &mut Watch<'_>) -> u64 {
         let state = self.state();
-        self.log.close(state);
+        self.log.close(&state);
         let unfinished = self.unfinished();
         for sequence in &unfinished {
             if sequence.window != UNMEASURED {

@@ -22,12 +22,11 @@ pub struct Objectives {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, decided once per run")]
 pub struct Rules {
     pub batch: BatchRules,
     /// B.
     pub budget: i64,
-    /// K.
-    pub sequences: i64,
     /// Most residents.
     pub residents: i64,
     /// Most decodes of one iteration.
@@ -47,7 +46,7 @@ pub struct Rules {
     pub waits: bool,
     /// Whether admission limits how many of a class enter together.
     pub limits_classes: bool,
-    /// Whether a request can be alone in the only place, from its prompt's first token to the first token out.
+    /// Whether there is one place, from which nobody is ever preempted, and iterations in it need no choice.
     pub one_place: bool,
     pub exact_predictions: bool,
     pub preemption: Preemption,
@@ -106,7 +105,6 @@ impl Rules {
         Self {
             batch,
             budget,
-            sequences,
             residents: if by_batch { UNLIMITED } else { sequences },
             width,
             prompt_places: match (split, by_batch) {
@@ -132,6 +130,7 @@ impl Rules {
                 && batch.first_token == FirstToken::Prefill
                 && batch.budget_counts == BudgetCounts::Processed
                 && policy.sight() == Sight::AtOnce
+                && !policy.allow_waiting_preempt
                 && instance.prefix_cache_tokens.is_none(),
             limits_classes: waits || policy.admission == Admission::Quota,
             exact_predictions: policy.prediction.is_exact(),

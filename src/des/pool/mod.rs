@@ -60,6 +60,7 @@ struct Objectives {
     e2e: i128,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is decided once per run")]
 struct Pool<'a> {
     kinds: Vec<Kind>,
     cut: Cut,
@@ -149,7 +150,7 @@ impl<'a> Pool<'a> {
             if self.log.next_cut().0 <= self.now {
                 self.credit_all();
                 let state = self.state();
-                self.log.pass(state);
+                self.log.pass(&state);
             }
             if self.is_over() {
                 break;
@@ -392,7 +393,7 @@ impl<'a> Pool<'a> {
     fn finish(mut self) -> Run {
         self.credit_all();
         let state = self.state();
-        self.log.close(state);
+        self.log.close(&state);
         let running = self.ends.iter().map(|Reverse((_, _, slot))| *slot);
         let mut unfinished: Vec<Job> = running.chain(self.queue.slots()).map(|slot| self.jobs[slot as usize]).collect();
         unfinished.sort_unstable_by_key(|job| job.id);

@@ -38,7 +38,11 @@ fn a_cluster_of_one_is_one_instance() {
             let (alone, of_alone) = watched(&case.scenario, &options);
             let (one, of_one) = watched(&cluster, &options);
             assert_eq!(of_alone, of_one, "case {seed}: requests");
-            assert_eq!(without_work(&alone), without_work(&one), "case {seed}, leap {leap}");
+            assert_eq!((alone.totals, alone.end, alone.in_system), (one.totals, one.end, one.in_system), "case {seed}");
+            // A router turns requests away when they come, an instance at its next boundary: perhaps in another window.
+            if alone.totals.rejected == 0 {
+                assert_eq!(without_work(&alone), without_work(&one), "case {seed}, leap {leap}");
+            }
         }
     }
 }
