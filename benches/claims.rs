@@ -1,12 +1,17 @@
 //! The claims about speed, one group each; README.md beside this file has the goals, the figures and where the time goes.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fluidsim::des::{Options, simulate};
 use fluidsim::fluid;
-use fluidsim::scenario::{Admission, LengthLaw, Preemption, Scenario, StepTimeLaw, Time, load, presets};
+use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
+use fluidsim::scenario::{
+    Admission, Engine, LengthLaw, Policy, Preemption, Scenario, StepTimeLaw, Time, TraceMode, TraceSource, load,
+    presets,
+};
 use fluidsim::stats::stream::stream;
 use fluidsim::study::compare::{CompareOptions, compare};
 use fluidsim::study::plan::Wishes;
@@ -43,6 +48,31 @@ fn serving() -> Scenario {
     scenario.policy.admission = Admission::Greedy;
     scenario.policy.preemption = Preemption::Recompute;
     scenario.step_time = StepTimeLaw::AffineContext { base_s: 0.005, per_token_s: 2e-5, per_context_token_s: 1e-8 };
+    scenario
+}
+
+/// A decode node that collapses: it admits whoever fits beside what is held now, and half of those have to begin anew. A trace of
+/// 40 000 Poisson arrivals at 5.1 per second with prompts and outputs of 20 tokens, in a memory of 10 000.
+fn memory_bound() -> Scenario {
+    let mut rng = stream(16, "trace");
+    let mut clock = Time::ZERO;
+    let request = |_| {
+        let gap: f64 = Exp1.sample(&mut rng);
+        clock += Time::from_seconds(gap / 5.1);
+        TraceRequest { arrival: clock, prompt: 20, output: 20, blocks: Blocks::default() }
+    };
+    let trace = Trace { requests: (0..40_000).map(request).collect(), ..Trace::default() };
+    let mut scenario = preset(presets::DEFAULT);
+    scenario.workload.rate_per_s = None;
+    scenario.workload.class.clear();
+    scenario.workload.trace =
+        Some(TraceSource { file: "none".into(), mode: TraceMode::Replay, requests: Arc::new(trace) });
+    scenario.instance.max_sequences = 1 << 20;
+    scenario.instance.max_batch_tokens = Some(10_000);
+    scenario.instance.kv_tokens = Some(10_000);
+    scenario.instance.block_tokens = 1;
+    scenario.policy = Policy::of(Engine::DecodeNode, Admission::Greedy, Preemption::Restart);
+    scenario.step_time = StepTimeLaw::AffineContext { base_s: 0.003, per_token_s: 0.0, per_context_token_s: 0.00032 };
     scenario
 }
 
@@ -84,6 +114,12 @@ fn simulating(criterion: &mut Criterion) {
     let stepping = Options { leap: false, ..options(&serving(), 10_000.0) };
     group.bench_function("512 and 512 tokens, step by step", |bencher| {
         bencher.iter(|| simulate(black_box(&serving()), &stepping));
+    });
+    let scenario = memory_bound();
+    let options = options(&scenario, 40_000.0);
+    group.throughput(Throughput::Elements(40_000));
+    group.bench_function("memory-bound with preemption", |bencher| {
+        bencher.iter(|| simulate(black_box(&scenario), &options));
     });
     group.finish();
 }

@@ -17,10 +17,11 @@ pub struct NoisyStep {
 
 impl NoisyStep {
     /// One iteration's time in attoseconds.
+    #[inline]
     pub fn draw(&self, tokens: i64, context: i64, rng: &mut impl Rng) -> i128 {
         let scaled = |part: i128, rng: &mut _| -> i128 {
             let unit: f64 = Exp1.sample(rng);
-            Time::from_seconds(part as f64 * 1e-18 * unit).0
+            Time::from_seconds(Time(part).attos() * 1e-18 * unit).0
         };
         match self.noise {
             StepNoise::None => self.mean.duration(tokens, context),

@@ -71,7 +71,8 @@ impl Log {
     /// The window that a request arriving at `time` belongs to, which then waits for it.
     #[inline]
     pub fn window_of_arrival(&mut self, time: Time) -> u16 {
-        let passed = self.edges.partition_point(|&edge| edge <= time);
+        let open = self.passed.checked_sub(1).is_some_and(|last| self.edges[last] <= time) && time < self.next_edge;
+        let passed = if open { self.passed } else { self.edges.partition_point(|&edge| edge <= time) };
         if passed == 0 || passed == self.edges.len() {
             return UNMEASURED;
         }

@@ -48,16 +48,24 @@ impl KvMemory {
         if self.block == 1 {
             return self.decoding * steps;
         }
-        let cycles = steps / self.block;
-        let rest = steps % self.block;
-        let openers: i64 = (0..rest).map(|step| self.openers(tick + step)).sum();
+        let place = self.opening(tick);
+        let (cycles, rest) =
+            if steps < self.block { (0, steps as usize) } else { (steps / self.block, (steps % self.block) as usize) };
+        let (before, from) = self.phases.split_at(place + 1);
+        let openers: i64 = if rest <= before.len() {
+            before[before.len() - rest..].iter().sum()
+        } else {
+            let more = rest - before.len();
+            before.iter().chain(&from[from.len() - more..]).sum()
+        };
         (cycles * self.decoding + openers) * self.block
     }
 
-    /// Sequences that need a new block in the iteration after `tick`: those that hold whole blocks only.
+    /// The phase of the sequences that need a new block in the iteration after `tick`: those that hold whole blocks only. The
+    /// phase before it opens in the iteration after that, and so on round.
     #[inline]
-    fn openers(&self, tick: i64) -> i64 {
-        self.phases[(-tick).rem_euclid(self.block) as usize]
+    fn opening(&self, tick: i64) -> usize {
+        (-tick).rem_euclid(self.block) as usize
     }
 
     /// The largest number of iterations after `tick` that fit into what is free.
@@ -72,9 +80,10 @@ impl KvMemory {
         }
         let cycles = free / (self.decoding * self.block);
         let mut steps = cycles * self.block;
-        let mut left = free - cycles * self.decoding * self.block;
-        for step in 0..self.block {
-            left -= self.openers(tick + step) * self.block;
+        let mut left = (free - cycles * self.decoding * self.block) / self.block;
+        let (before, from) = self.phases.split_at(self.opening(tick) + 1);
+        for openers in before.iter().rev().chain(from.iter().rev()) {
+            left -= openers;
             if left < 0 {
                 break;
             }

@@ -71,6 +71,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    #[inline]
     pub fn new(id: u64, arrival: Time, class: u16, prompt: i64, output: i64) -> Self {
         Self {
             id,
@@ -130,6 +131,8 @@ pub struct Sequences {
     free: Vec<u32>,
     youngest: Option<u32>,
     oldest: Option<u32>,
+    /// Of those admitted last, at one moment, the first; none when it must be looked for.
+    batch_head: Option<u32>,
 }
 
 /// The ready sequences in the order in which they became ready; the first of them are active.
@@ -150,6 +153,7 @@ impl Default for ReadyList {
 }
 
 impl Sequences {
+    #[inline]
     pub fn insert(&mut self, sequence: Sequence) -> u32 {
         if let Some(slot) = self.free.pop() {
             self.slots[slot as usize] = sequence;
@@ -159,6 +163,7 @@ impl Sequences {
         (self.slots.len() - 1) as u32
     }
 
+    #[inline]
     pub fn remove(&mut self, slot: u32) {
         self.free.push(slot);
     }
@@ -178,10 +183,25 @@ impl Sequences {
         self.oldest
     }
 
+    /// Of those admitted last, at one moment, the first.
+    pub fn batch_head(&mut self) -> Option<u32> {
+        if self.batch_head.is_none() {
+            let entered = self.get(self.youngest?).entered;
+            let batch = self.residents().take_while(|(_, sequence)| sequence.entered == entered);
+            self.batch_head = batch.last().map(|(slot, _)| slot);
+        }
+        self.batch_head
+    }
+
     /// Makes `slot` the resident admitted last.
-    pub fn admit(&mut self, slot: u32) {
+    #[inline]
+    pub fn admit(&mut self, slot: u32, now: i128) {
         let older = self.youngest.unwrap_or(NONE);
+        if older == NONE || self.get(older).entered != now {
+            self.batch_head = Some(slot);
+        }
         let sequence = self.get_mut(slot);
+        sequence.entered = now;
         sequence.older = older;
         sequence.younger = NONE;
         if older == NONE {
@@ -193,8 +213,12 @@ impl Sequences {
     }
 
     /// Takes `slot` out of the residents.
+    #[inline]
     pub fn leave(&mut self, slot: u32) {
         let Sequence { older, younger, .. } = *self.get(slot);
+        if self.batch_head == Some(slot) {
+            self.batch_head = (younger != NONE).then_some(younger);
+        }
         if older == NONE {
             self.oldest = (younger != NONE).then_some(younger);
         } else {

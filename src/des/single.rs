@@ -18,9 +18,13 @@ struct Single<'a> {
     instance: Instance,
     source: Source,
     upcoming: Option<Arrival>,
+    /// When it comes; later than everything when there is none.
+    next: i128,
     limit: i128,
     saturated: bool,
     attempts: u32,
+    /// Whether requests of one iteration are served without forming it.
+    alone: bool,
     watch: Watch<'a>,
 }
 
@@ -31,15 +35,21 @@ pub fn run<'a>(scenario: &Scenario, options: &Options, observer: Option<&'a mut 
     let mut source = Source::new(scenario, options.feed, options.seed, options.trial, options.backlog);
     let upcoming = source.next();
     Single::<'a> {
-        instance: Instance::new(scenario, options, 0, rules),
         source,
         upcoming,
+        next: time_of(upcoming.as_ref()),
         limit: options.limit.0,
         saturated: options.feed == Feed::Saturated,
         attempts: 0,
+        alone: rules.one_place && !watch.steps && !watch.events,
+        instance: Instance::new(scenario, options, 0, rules),
         watch,
     }
     .run()
+}
+
+fn time_of(arrival: Option<&Arrival>) -> i128 {
+    arrival.map_or(Time::NEVER.0, |arrival| arrival.time.0)
 }
 
 impl Single<'_> {
@@ -61,27 +71,39 @@ impl Single<'_> {
     }
 
     /// One iteration, or a wait for the next event; `false` when there is none.
+    #[inline]
     fn step(&mut self, late: bool) -> bool {
+        if self.alone && self.instance.serve_alone(&mut self.watch) {
+            self.attempts = 0;
+            return true;
+        }
+        if !late && self.instance.is_empty() {
+            return self.wait();
+        }
         let formed = self.instance.form(&mut self.watch);
         let joined = late && self.take_arrivals(self.instance.now);
         self.attempts += 1;
         if formed {
             self.attempts = 0;
-            let arrival = self.upcoming.map_or(Time::NEVER, |arrival| arrival.time);
             let cut = self.instance.log.next_cut().0.min(self.limit);
             if joined {
                 self.instance.unsettle();
             }
-            self.instance.plan(arrival.0, cut);
+            self.instance.plan(self.next, cut);
             self.instance.commit(&mut self.watch);
             return true;
         }
         if (joined || self.instance.has_changed()) && self.attempts < MOST_ATTEMPTS {
             return true;
         }
+        self.wait()
+    }
+
+    /// Waits for the next event; `false` when there is none.
+    fn wait(&mut self) -> bool {
         self.attempts = 0;
         let full = self.instance.waiting >= self.instance.rules.max_waiting;
-        let arrival = self.upcoming.filter(|_| !full).map_or(Time::NEVER.0, |arrival| arrival.time.0);
+        let arrival = if full { Time::NEVER.0 } else { self.next };
         let event = arrival.min(self.instance.next_by_itself());
         self.wait_until(event)
     }
@@ -111,24 +133,31 @@ impl Single<'_> {
 
     fn is_over(&self) -> bool {
         let log = &self.instance.log;
-        let all_taken = self.upcoming.is_none_or(|arrival| arrival.time.0 > self.instance.now);
-        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0 && all_taken)
+        let all_taken = || self.upcoming.is_none() || self.next > self.instance.now;
+        self.instance.now >= self.limit || (log.is_past_windows() && log.outstanding == 0 && all_taken())
     }
 
     /// Hands every request that has arrived by `time` to the instance. Whether there was one.
+    #[inline]
     fn take_arrivals(&mut self, time: i128) -> bool {
+        self.next <= time && self.take_some(time)
+    }
+
+    fn take_some(&mut self, time: i128) -> bool {
         let before = self.instance.log.totals.arrived;
         let mut rejected = 0;
-        while let Some(arrival) = self.upcoming
-            && arrival.time.0 <= time
+        while let Some(arrival) = &self.upcoming
+            && self.next <= time
             && self.instance.waiting < self.instance.rules.max_waiting
         {
-            self.upcoming = self.source.next();
             let id = self.instance.log.totals.arrived;
-            if !self.instance.take(id, &arrival, !self.saturated, &mut self.watch) {
+            let taken = self.instance.take(id, arrival, !self.saturated, &mut self.watch);
+            self.upcoming = self.source.next();
+            self.next = time_of(self.upcoming.as_ref());
+            if !taken {
                 rejected += 1;
                 if self.saturated && rejected == HOPELESS {
-                    self.upcoming = None;
+                    (self.upcoming, self.next) = (None, Time::NEVER.0);
                 }
             }
         }

@@ -138,7 +138,7 @@ impl Source {
     /// The next arrival; none after the end of a replayed trace.
     #[inline]
     pub fn next(&mut self) -> Option<Arrival> {
-        let mut arrival = self.backlog.pop().or_else(|| self.kind.next())?;
+        let mut arrival = if self.backlog.is_empty() { self.kind.next()? } else { self.backlog.pop()? };
         arrival.predicted = self.predictor.predict(arrival.class, arrival.output);
         if let Some(lots) = &mut self.lots {
             arrival.lot = lots.random();

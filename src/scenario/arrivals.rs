@@ -39,6 +39,7 @@ impl ArrivalLaw {
     }
 
     /// One interarrival time in units of its mean.
+    #[inline]
     pub fn sample(&self, rng: &mut impl Rng) -> f64 {
         match self {
             Self::Poisson {} => Exp1.sample(rng),

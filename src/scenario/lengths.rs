@@ -67,7 +67,12 @@ pub struct MixturePart {
 
 impl LengthLaw {
     /// Draws one length.
+    #[inline]
     pub fn sample(&self, rng: &mut impl Rng) -> u64 {
+        if let Self::Constant { tokens } = self { *tokens } else { self.sample_random(rng) }
+    }
+
+    fn sample_random(&self, rng: &mut impl Rng) -> u64 {
         match self {
             Self::Constant { tokens } => *tokens,
             Self::Uniform { min, max } => rng.random_range(*min..=*max),

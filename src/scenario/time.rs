@@ -45,12 +45,27 @@ impl Time {
     }
 
     /// The nearest attosecond to a double; for random draws.
+    #[inline]
     pub fn from_seconds(seconds: f64) -> Self {
         let attos = seconds * 1e18;
         if attos.abs() < 9e18 {
             return Self(i128::from(attos as i64));
         }
         Self(attos as i128)
+    }
+
+    /// Attoseconds as the nearest double.
+    #[inline]
+    pub fn attos(self) -> f64 {
+        // One instruction converts a word; the call for two is kept out of the way.
+        let word = self.0 as i64;
+        if i128::from(word) == self.0 { word as f64 } else { self.attos_of_two_words() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn attos_of_two_words(self) -> f64 {
+        self.0 as f64
     }
 
     /// Seconds as the shortest plain decimal number that [`Time::parse_seconds`] reads back exactly.

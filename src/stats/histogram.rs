@@ -6,7 +6,7 @@
 /// Mantissa bits.
 const BITS: u32 = 8;
 /// Bins per octave.
-const PER_OCTAVE: i128 = 1 << BITS;
+const PER_OCTAVE: u64 = 1 << BITS;
 
 /// Counts of non-negative whole numbers with their exact sum.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,7 +40,7 @@ impl Histogram {
                 self.put(bin, left as u64 * weight);
                 return;
             }
-            let inside = (lower_edge(bin + 1) - value + growth - 1) / growth;
+            let inside = div_up(lower_edge(bin + 1) - value, growth);
             self.put(bin, inside as u64 * weight);
             value += growth * inside;
             left -= inside;
@@ -130,17 +130,26 @@ fn bin_of(value: i128) -> usize {
 #[inline]
 fn bin_of_parts(bits: u32, shifted: impl Fn(u32) -> u64) -> usize {
     let shift = bits.saturating_sub(BITS + 1);
-    (u64::from(shift) * PER_OCTAVE as u64 + shifted(shift)) as usize
+    (u64::from(shift) * PER_OCTAVE + shifted(shift)) as usize
 }
 
 /// Smallest value in a bin.
 fn lower_edge(bin: usize) -> i128 {
-    let bin = bin as i128;
+    let bin = bin as u64;
     if bin < 2 * PER_OCTAVE {
-        return bin;
+        return i128::from(bin);
     }
     let shift = bin / PER_OCTAVE - 1;
-    (bin - shift * PER_OCTAVE) << shift
+    i128::from(bin - shift * PER_OCTAVE) << shift
+}
+
+/// ⌈n / d⌉ of positive numbers; by one instruction where they are words.
+#[inline]
+fn div_up(n: i128, d: i128) -> i128 {
+    match (u64::try_from(n), u64::try_from(d)) {
+        (Ok(n), Ok(d)) => i128::from(n.div_ceil(d)),
+        _ => (n + d - 1) / d,
+    }
 }
 
 #[cfg(test)]

@@ -22,10 +22,11 @@ impl Instance {
     /// Admits from the queue in its order.
     pub(super) fn admit(&mut self, watch: &mut Watch<'_>) {
         self.batch.unsettled = false;
-        let open_classes = self.open_classes();
         self.batch.displaced.clear();
-        self.batch.entered.clear();
-        if !open_classes.is_empty() {
+        let mut open_classes = Vec::new();
+        if self.rules.limits_classes {
+            open_classes = self.open_classes();
+            self.batch.entered.clear();
             self.batch.entered.resize(self.rules.weights.len(), 0);
         }
         let mut next = self.queue.first();
@@ -121,7 +122,7 @@ impl Instance {
     }
 
     fn look(&mut self, slot: u32, open: &[i64], watch: &mut Watch<'_>) -> Look {
-        if !self.class_may_enter(slot, open, &self.batch.entered) {
+        if self.rules.limits_classes && !self.class_may_enter(slot, open, &self.batch.entered) {
             return Look::PassedOver;
         }
         let ready = self.sequences.get(slot).stage == Stage::Ready;
@@ -211,13 +212,12 @@ impl Instance {
 
     /// Makes `slot` a resident and gives it its share.
     fn enter(&mut self, slot: u32, share: i64, watch: &mut Watch<'_>) {
-        self.sequences.admit(slot);
+        self.sequences.admit(slot, self.now);
         self.running += 1;
         self.admissions += 1;
         self.batch.entrants += 1;
         let (now, admission) = (self.now, self.admissions);
         let sequence = self.sequences.get_mut(slot);
-        sequence.entered = now;
         sequence.admission = admission;
         if sequence.admitted == NOT_YET {
             sequence.admitted = now;
@@ -251,12 +251,13 @@ impl Instance {
 
     /// Allocates what `slot` brings with it, and puts it to work. Returns the tokens that it holds at once.
     fn take_memory(&mut self, slot: u32, on_host: bool, share: i64) -> i64 {
-        let sequence = *self.sequences.get(slot);
-        let kept = if sequence.stage == Stage::Ready { sequence.target() } else { sequence.written };
-        let kept = kept + self.cached_tokens(slot);
+        let sequence = self.sequences.get(slot);
+        let (ready, tokens) = (sequence.stage == Stage::Ready, sequence.target());
+        let kept = if ready { tokens } else { sequence.written };
+        let kept = if self.cache.is_some() { kept + self.cached_tokens(slot) } else { kept };
         self.context += kept;
         self.memory.allocated += self.memory.rounded(kept);
-        let target = self.memory.rounded(sequence.target());
+        let target = self.memory.rounded(tokens);
         self.batch.held += target;
         if on_host {
             self.log.totals.swap_ins += 1;
@@ -274,12 +275,12 @@ impl Instance {
                 self.batch.moved += 1;
             }
         }
-        let end = if sequence.stage == Stage::Ready {
+        let end = if ready {
             self.enter_ready(slot);
             let advances = i64::from(self.sequences.get(slot).stage == Stage::Active);
             self.batch.left -= advances;
             self.batch.places -= advances;
-            sequence.target() + advances
+            tokens + advances
         } else {
             let tokens = share.min(self.sequences.get(slot).unwritten());
             let end = self.held_after(slot, tokens);

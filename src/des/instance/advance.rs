@@ -37,8 +37,12 @@ impl Instance {
         let (prompt_context, written) = self.prompt_contexts();
         let decode_context = if decodes > 0 { self.active_context + decodes } else { 0 };
         let prompt_tokens = self.batch.prefill_tokens;
-        let swaps = i128::from(self.batch.moved) * self.rules.swap_latency
-            + i128::from(self.batch.moved_tokens) * self.rules.swap_per_token;
+        let swaps = if self.batch.moved == 0 {
+            0
+        } else {
+            i128::from(self.batch.moved) * self.rules.swap_latency
+                + i128::from(self.batch.moved_tokens) * self.rules.swap_per_token
+        };
         let tau = match self.rules.batch.mixed_cost {
             MixedCost::Max if decodes > 0 && prompt_tokens > 0 => {
                 let prompts = self.step.draw(prompt_tokens, prompt_context, &mut self.noise);
@@ -106,8 +110,8 @@ impl Instance {
         if watch.steps {
             self.notify_step(&plan, duration, decodes, watch);
         }
-        self.last_start = self.now + total(&plan, plan.steps - 1);
         self.now += duration;
+        self.last_start = self.now - plan.first - plan.growth * i128::from(plan.steps - 1);
         self.pressed &= duration == 0;
         self.steps += plan.steps;
         self.work.leaps += 1;
@@ -141,8 +145,7 @@ impl Instance {
         totals.kv += duration * i128::from(plan.context);
         if steps > 1 {
             let pairs = pairs(steps);
-            let squares = pairs * i128::from(2 * steps - 1) / 3;
-            totals.kv += (plan.first * pairs + plan.growth * squares) * i128::from(decodes);
+            totals.kv += (plan.first * pairs + plan.growth * squares(steps)) * i128::from(decodes);
         }
         let regular = decodes - self.irregular.len() as i64;
         if regular > 0 {
@@ -321,21 +324,31 @@ impl Instance {
     }
 
     fn complete(&mut self, slot: u32, watch: &mut Watch<'_>) {
-        let mut sequence = *self.sequences.get(slot);
-        sequence.done = sequence.output;
-        self.release(slot, sequence.prompt + sequence.output);
+        let sequence = self.sequences.get(slot);
+        let held = sequence.prompt + sequence.output;
+        self.release(slot, held);
+        self.finish(slot, watch);
+    }
+
+    /// Counts and reports a request that is complete and holds nothing any more.
+    #[inline]
+    pub(super) fn finish(&mut self, slot: u32, watch: &mut Watch<'_>) {
+        let sequence = self.sequences.get(slot);
+        let (held, output, measured) =
+            (sequence.prompt + sequence.output, sequence.output, sequence.window != UNMEASURED);
         let totals = &mut self.log.totals;
         totals.completed += 1;
         self.log.last_completion = self.now;
-        if sequence.window != UNMEASURED {
-            self.measure(&sequence);
+        if measured {
+            self.measure(slot);
         }
         if watch.observer.is_some() {
-            watch.request(&RequestRecord { completed: Some(Time(self.now)), ..self.record(&sequence) });
+            let record = self.record(self.sequences.get(slot));
+            watch.request(&RequestRecord { completed: Some(Time(self.now)), ..record });
             if watch.events {
                 let stored = self.sequences.get_mut(slot);
-                (stored.stage, stored.done) = (Stage::Ready, sequence.output);
-                self.tell(EventKind::Completion, slot, -(sequence.prompt + sequence.output), watch);
+                (stored.stage, stored.done) = (Stage::Ready, output);
+                self.tell(EventKind::Completion, slot, -held, watch);
             }
         }
         self.sequences.get_mut(slot).stage = Stage::Prefill;
@@ -343,7 +356,9 @@ impl Instance {
     }
 
     /// Adds a finished request to the window in which it arrived.
-    fn measure(&mut self, sequence: &Sequence) {
+    #[inline]
+    fn measure(&mut self, slot: u32) {
+        let sequence = self.sequences.get(slot);
         let (ttft, e2e) = (sequence.first_token - sequence.arrival, self.now - sequence.arrival);
         let decoding = self.now - sequence.first_token;
         let attained = self.rules.has_objectives && {
@@ -360,7 +375,7 @@ impl Instance {
         tally.attained += u64::from(attained);
         tally.ttft += ttft;
         tally.e2e += e2e;
-        tally.e2e_per_token += (e2e as f64 / (sequence.prompt + sequence.output) as f64) as i128;
+        tally.e2e_per_token += (Time(e2e).attos() / (sequence.prompt + sequence.output) as f64) as i128;
         self.log.outstanding -= 1;
     }
 
@@ -378,6 +393,7 @@ impl Instance {
     }
 
     /// Frees what a resident holds and takes it out.
+    #[inline]
     fn release(&mut self, slot: u32, held: i64) {
         let sequence = self.sequences.get(slot);
         self.left_tokens += sequence.prompt + sequence.predicted;
@@ -392,8 +408,19 @@ impl Instance {
     }
 }
 
+/// 0 + 1 + … + (steps − 1). No run of iterations is longer than the longest output, so that the product is a word.
+#[inline]
 fn pairs(steps: i64) -> i128 {
-    i128::from(steps) * i128::from(steps - 1) / 2
+    i128::from(steps * (steps - 1) / 2)
+}
+
+/// 0 + 1 + 4 + … + (steps − 1)².
+#[inline]
+fn squares(steps: i64) -> i128 {
+    if steps <= 1_000_000 {
+        return i128::from(steps * (steps - 1) * (2 * steps - 1) / 6);
+    }
+    pairs(steps) * i128::from(2 * steps - 1) / 3
 }
 
 /// Time that the first `steps` iterations of a plan take together.
@@ -409,9 +436,10 @@ fn steps_to_reach(distance: i128, first: i128, growth: i128, most: i64) -> i64 {
     if distance > total(most) {
         return most;
     }
-    let (x, a, g) = (distance as f64, first as f64 - growth as f64 / 2.0, growth as f64);
+    let (x, g) = (Time(distance).attos(), Time(growth).attos());
+    let a = Time(first).attos() - g / 2.0;
     let estimate = 2.0 * x / (a + (a * a + 2.0 * g * x).sqrt());
-    let mut steps = (estimate.ceil() as i64).clamp(1, most);
+    let mut steps = (estimate as i64 + 1).clamp(1, most);
     while steps > 1 && total(steps - 1) >= distance {
         steps -= 1;
     }

@@ -65,15 +65,20 @@ impl Instance {
     /// Forms the next iteration; `false` when nobody can take part in one now.
     pub fn form(&mut self, watch: &mut Watch<'_>) -> bool {
         self.clear_batch();
-        self.welcome_loaded();
-        self.open_segments(false);
+        if !self.loading.is_empty() {
+            self.welcome_loaded();
+        }
+        if !self.gathering.is_empty() {
+            self.open_segments(false);
+        }
         if self.form_once(watch) {
             return true;
         }
         // Whoever stands at the end of a segment goes on when nobody else can.
-        self.open_segments(true) && self.form_once(watch)
+        !self.gathering.is_empty() && self.open_segments(true) && self.form_once(watch)
     }
 
+    #[inline]
     fn form_once(&mut self, watch: &mut Watch<'_>) -> bool {
         self.batch.admitted_before = self.admissions;
         self.choose_kind();
@@ -103,9 +108,12 @@ impl Instance {
     }
 
     /// Who of the ready may advance, and whether the iteration holds prompts, decodes or both.
+    #[inline]
     pub(super) fn choose_kind(&mut self) {
-        self.ration(self.candidates());
-        self.batch.kind = self.kind();
+        if self.rules.rationed {
+            self.ration(self.candidates());
+        }
+        self.batch.kind = if self.rules.batch.mixing == Mixing::Mixed { Kind::Mixed } else { self.kind() };
     }
 
     /// Decodes of the iteration.
@@ -121,11 +129,9 @@ impl Instance {
         self.rules.width.min(tokens)
     }
 
+    /// Of an iteration that is not mixed.
     fn kind(&self) -> Kind {
         let rules = &self.rules.batch;
-        if rules.mixing == Mixing::Mixed {
-            return Kind::Mixed;
-        }
         if rules.priority == Priority::DecodeFirst && self.active > 0 {
             return Kind::Decodes;
         }
@@ -230,9 +236,6 @@ impl Instance {
 
     /// Lets the first `most` of the ready residents advance and no other.
     pub(super) fn ration(&mut self, most: i64) {
-        if !self.rules.rationed {
-            return;
-        }
         let target = most.min(self.ready.count);
         while self.active < target {
             self.activate_next();
@@ -245,8 +248,12 @@ impl Instance {
     /// Puts a resident among those whose prompt is not finished, in order of admission.
     pub(super) fn start_prefilling(&mut self, slot: u32) {
         let number = |slot: u32| self.sequences.get(slot).admission;
-        let place =
-            self.prefilling.iter().rposition(|&other| number(other) < number(slot)).map_or(0, |index| index + 1);
+        let last = self.prefilling.last().is_none_or(|&last| number(last) < number(slot));
+        if last {
+            self.prefilling.push(slot);
+            return;
+        }
+        let place = self.prefilling.partition_point(|&other| number(other) < number(slot));
         self.prefilling.insert(place, slot);
     }
 

@@ -36,7 +36,10 @@ impl Instance {
         }
     }
 
-    fn victim(&self) -> Option<u32> {
+    fn victim(&mut self) -> Option<u32> {
+        if self.rules.victim == Victim::LatestBatch && self.loading.is_empty() {
+            return self.sequences.batch_head();
+        }
         let mut here = self.sequences.residents().filter(|(_, sequence)| sequence.stage != Stage::Loading);
         match self.rules.victim {
             Victim::Lifo => here.next().map(|(slot, _)| slot),

@@ -3,6 +3,7 @@
 
 mod admit;
 mod advance;
+mod alone;
 mod batch;
 mod check;
 mod evict;
@@ -198,7 +199,9 @@ impl Instance {
             self.reject(id, arrival, rejection, watch);
             return false;
         }
-        let mut sequence = Sequence::new(id, arrival.time, arrival.class, arrival.prompt, arrival.output);
+        let slot =
+            self.sequences.insert(Sequence::new(id, arrival.time, arrival.class, arrival.prompt, arrival.output));
+        let sequence = self.sequences.get_mut(slot);
         sequence.predicted = arrival.predicted;
         sequence.done = arrival.emitted;
         sequence.hashes = arrival.hashes;
@@ -213,11 +216,12 @@ impl Instance {
             sequence.window = self.log.window_of_arrival(arrival.time);
             self.log.totals.waiting += self.now - arrival.time.0.max(arrival.joined.0);
         }
+        let mut key = 0;
         if self.rules.sorted {
-            sequence.key = self.key_of(&sequence, arrival.lot);
+            key = self.key_of(self.sequences.get(slot), arrival.lot);
+            self.sequences.get_mut(slot).key = key;
         }
-        let slot = self.sequences.insert(sequence);
-        self.queue.push((self.sequences.get(slot).key, id, slot));
+        self.queue.push((key, id, slot));
         self.waiting += 1;
         if self.rules.waits {
             self.waiting_by_class[arrival.class as usize] += 1;

@@ -3,8 +3,8 @@
 use super::super::options::Options;
 use super::super::source::Feed;
 use crate::scenario::{
-    Admission, BatchRules, BudgetCounts, Mixing, Order, Preemption, Priority, Prompts, Scenario, SequenceLimit, Sight,
-    Time, Transfer, Trigger, Victim,
+    Admission, BatchRules, BudgetCounts, FirstToken, Mixing, Order, Preemption, Priority, Prompts, Scenario,
+    SequenceLimit, Sight, Time, Transfer, Trigger, Victim,
 };
 use crate::schedule::wait;
 
@@ -44,6 +44,10 @@ pub struct Rules {
     /// Nested WAIT: output tokens at which segments end.
     pub segments: Vec<i64>,
     pub waits: bool,
+    /// Whether admission limits how many of a class enter together.
+    pub limits_classes: bool,
+    /// Whether there is one place, from which nobody is ever preempted, and iterations in it need no choice.
+    pub one_place: bool,
     pub exact_predictions: bool,
     pub preemption: Preemption,
     pub aggressive: bool,
@@ -116,6 +120,19 @@ impl Rules {
             thresholds,
             segments,
             waits,
+            one_place: sequences == 1
+                && !by_batch
+                && !waits
+                && policy.admission != Admission::Quota
+                && batch.mixing == Mixing::Mixed
+                && batch.priority == Priority::DecodeFirst
+                && batch.prompts != Prompts::Present
+                && batch.first_token == FirstToken::Prefill
+                && batch.budget_counts == BudgetCounts::Processed
+                && policy.sight() == Sight::AtOnce
+                && !policy.allow_waiting_preempt
+                && instance.prefix_cache_tokens.is_none(),
+            limits_classes: waits || policy.admission == Admission::Quota,
             exact_predictions: policy.prediction.is_exact(),
             preemption: policy.preemption,
             aggressive: policy.trigger == Trigger::Aggressive,
@@ -135,6 +152,14 @@ impl Rules {
             objectives: objectives(scenario),
             has_objectives,
         }
+    }
+}
+
+impl Rules {
+    /// The most tokens of a prompt that one iteration takes.
+    #[inline]
+    pub fn longest_share(&self) -> i64 {
+        self.batch.chunk_tokens.map_or(self.budget, |tokens| self.budget.min(tokens as i64))
     }
 }
 
