@@ -3,44 +3,19 @@
 
 mod cluster;
 mod differential;
+#[allow(dead_code, reason = "the example prints rows that the tests leave out")]
+mod notes;
 mod oracle_reference;
 mod oracles;
 mod properties;
 mod random;
 mod reference;
 mod rule_examples;
+mod work;
 
 use fluidsim::des::{Observer, RequestRecord, StepRecord};
-use fluidsim::scenario::{
-    Admission, ArrivalLaw, Class, Engine, Instance, LengthLaw, Policy, Preemption, Scenario, Slo, StepNoise,
-    StepTimeLaw, Workload,
-};
 
-/// One class, Poisson arrivals, nothing that limits but `sequences`.
-fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64, sequences: u64, law: StepTimeLaw) -> Scenario {
-    Scenario {
-        name: "test".into(),
-        description: String::new(),
-        workload: Workload {
-            rate_per_s: Some(rate),
-            arrivals: ArrivalLaw::Poisson {},
-            class: vec![Class::new("only", prompt, output)],
-            trace: None,
-            slo: Slo::default(),
-        },
-        instance: Instance {
-            max_sequences: sequences,
-            max_batch_tokens: None,
-            kv_tokens: None,
-            block_tokens: 1,
-            prefix_cache_tokens: None,
-        },
-        policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None),
-        step_time: law,
-        step_noise: StepNoise::None,
-        cluster: None,
-    }
-}
+use notes::scenario;
 
 /// Keeps everything it is shown.
 #[derive(Debug, Default)]
