@@ -89,7 +89,8 @@ pub fn example_3() -> Vec<Row> {
     let mut scenario = scenario(constant(100), constant(100), 1.0, 10_000, law);
     scenario.instance.kv_tokens = Some(60_200);
     let scenario = preempting(scenario, Preemption::Restart);
-    vec![Row::saturated("memory 3a", "restart", scenario, 2.226754, 0.0005).of_size(20_000.0, 60_000.0)]
+    let row = Row::saturated("memory 3a", "restart", scenario, 2.226754, 0.0005).of_size(20_000.0, 400_000.0);
+    vec![row.and(Quantity::PerStep, 3.01, 0.0005)]
 }
 
 /// S4: prompts come with their KV, τ = 1 + .002 b. The note gives no interval; 0.3 % is what one seed leaves open.
