@@ -5,14 +5,23 @@ use fluidsim::scenario::{ArrivalLaw, Preemption, Prompts, Scenario, Time};
 use rayon::prelude::*;
 
 use super::super::notes::laws::{affine, constant};
-use super::super::notes::{memory, scenario};
+use super::super::notes::{Quantity, memory, scenario};
 use super::assert_rows;
 
 #[test]
 fn saturated_memory() {
-    let rows = memory::example_1();
-    assert_rows(&rows, &["swap"], 8000.0, 0.035);
-    assert_rows(&rows, &["swap 2e-8", "recompute", "restart", "reserve"], 4000.0, 0.04);
+    let of = |wanted: fn(Quantity) -> bool| {
+        let mut rows = memory::example_1();
+        rows.iter_mut().for_each(|row| row.figures.retain(|figure| wanted(figure.quantity)));
+        rows
+    };
+    let boundaries = of(|quantity| quantity == Quantity::Throughput);
+    assert_rows(&boundaries, &["swap", "recompute", "reserve"], 20_000.0, 0.01);
+    assert_rows(&boundaries, &["swap 2e-8", "restart"], 4000.0, 0.04);
+    let preemptions = of(|quantity| quantity == Quantity::Preemptions);
+    assert_rows(&preemptions, &["swap", "restart"], 20_000.0, 0.02);
+    let others = of(|quantity| !matches!(quantity, Quantity::Throughput | Quantity::Preemptions));
+    assert_rows(&others, &["swap"], 8000.0, 0.035);
 }
 
 /// Waits have a resolution of a third; KV and preemptions of a few per cent, which the table of the validation shows.

@@ -27,6 +27,7 @@ fn mixed_iterations_with_prompts_first() {
 fn mixed_iterations_with_decodes_first() {
     let names = ["D2 K64 c64", "af K16 c16", "af K300 B256", "hinge 128 K64 c32"];
     assert_rows(&policies::sarathi(), &names, 1500.0, 0.03);
+    assert_rows(&policies::sarathi(), &["af K128 B512", "ctx K64"], 15_000.0, 0.008);
 }
 
 #[test]
