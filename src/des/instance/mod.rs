@@ -150,6 +150,12 @@ impl Instance {
         }
     }
 
+    /// Nobody is here.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.running == 0 && self.queue.is_empty()
+    }
+
     /// Requests here.
     pub fn in_system(&self) -> i64 {
         self.waiting + self.swapped + self.running
