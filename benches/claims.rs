@@ -9,12 +9,13 @@ use fluidsim::des::{Options, simulate};
 use fluidsim::fluid;
 use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
 use fluidsim::scenario::{
-    Admission, Engine, LengthLaw, Policy, Preemption, Scenario, StepTimeLaw, Time, TraceMode, TraceSource, load,
-    presets,
+    Admission, Cluster, Engine, LengthLaw, Policy, Preemption, Routing, Scenario, StepTimeLaw, Time, TraceMode,
+    TraceSource, load, presets,
 };
 use fluidsim::stats::stream::stream;
 use fluidsim::study::compare::{CompareOptions, compare};
 use fluidsim::study::plan::Wishes;
+use fluidsim::study::trials;
 use rand_distr::{Distribution, Exp1};
 
 fn preset(name: &str) -> Scenario {
@@ -121,6 +122,26 @@ fn simulating(criterion: &mut Criterion) {
     group.bench_function("memory-bound with preemption", |bencher| {
         bencher.iter(|| simulate(black_box(&scenario), &options));
     });
+    let mut scenario = Scenario { cluster: Some(Cluster::replicas(8, Routing::JoinShortestQueue)), ..serving() };
+    scenario.workload.rate_per_s = Some(80.0);
+    let options = self::options(&scenario, 40_000.0);
+    group.bench_function("eight replicas, shortest queue", |bencher| {
+        bencher.iter(|| simulate(black_box(&scenario), &options));
+    });
+    group.finish();
+}
+
+/// The same 16 trials on one thread and on two.
+fn scaling(criterion: &mut Criterion) {
+    let scenario = serving();
+    let options = options(&scenario, 10_000.0);
+    let mut group = criterion.benchmark_group("16 trials");
+    for threads in [1, 2] {
+        let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() else { continue };
+        group.bench_function(format!("{threads} threads"), |bencher| {
+            bencher.iter(|| pool.install(|| trials::run(black_box(&scenario), &options, 16, &|| {})));
+        });
+    }
     group.finish();
 }
 
@@ -154,5 +175,5 @@ fn quick() -> Criterion {
         .without_plots()
 }
 
-criterion_group!(name = claims; config = quick(); targets = solving, simulating, queueing, comparing);
+criterion_group!(name = claims; config = quick(); targets = solving, simulating, scaling, queueing, comparing);
 criterion_main!(claims);
