@@ -163,7 +163,7 @@ fn bin(load: &Load, survival: &[f64], beyond: &[f64], (from, to): (usize, usize)
     let first = survival[from];
     let stay: f64 = survival[from..to].iter().sum::<f64>();
     let next = survival.get(to).copied().unwrap_or(0.0);
-    let shift = admission::room_needed_fluid(load.prompt(), 0.0) + load.block_waste();
+    let shift = admission::greedy::room_needed_fluid(load.prompt(), 0.0) + load.block_waste();
     let held: f64 = survival[from..to].iter().zip(from..).map(|(above, age)| above * (age as f64 + shift)).sum();
     let done: f64 = (from..to)
         .map(|age| (survival[age] - survival.get(age + 1).copied().unwrap_or(0.0)) * (age as f64 + shift))

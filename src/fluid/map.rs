@@ -56,7 +56,7 @@ impl<'a> Map<'a> {
 
     /// Tokens held by a request of age `age` at the end of the iteration.
     fn holds(&self, age: usize) -> f64 {
-        admission::room_needed_fluid(self.load.prompt(), age as f64) + self.waste
+        admission::greedy::room_needed_fluid(self.load.prompt(), age as f64) + self.waste
     }
 
     /// Memory that a new request must find.

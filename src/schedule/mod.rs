@@ -6,5 +6,6 @@ pub mod assignment;
 pub mod budget;
 pub mod order;
 pub mod routing;
+#[cfg(test)]
+mod testing;
 pub mod victim;
-pub mod wait;

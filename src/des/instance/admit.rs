@@ -6,7 +6,8 @@ use super::batch::Kind;
 use super::{Instance, Watch};
 use crate::scenario::trace::Blocks;
 use crate::scenario::{Admission, Packing, Priority, Time};
-use crate::schedule::admission::{self, Outlook};
+use crate::schedule::admission::look_ahead::{self, Outlook};
+use crate::schedule::admission::{greedy, nested_wait, quota, reserve, threshold, wait, watermark};
 
 /// What becomes of the request that is looked at.
 enum Look {
@@ -85,15 +86,10 @@ impl Instance {
     fn open_classes(&self) -> Vec<i64> {
         let classes = self.rules.weights.len();
         match self.rules.admission {
-            Admission::Quota => vec![self.rules.quota; classes],
-            Admission::Wait => {
-                let allowed = |(&threshold, &waiting): (&i64, &i64)| if waiting >= threshold { threshold } else { 0 };
-                self.rules.thresholds.iter().zip(&self.waiting_by_class).map(allowed).collect()
-            }
+            Admission::Quota => quota::open(self.rules.quota, classes),
+            Admission::Wait => wait::open(&self.rules.thresholds, &self.waiting_by_class),
             Admission::NestedWait => {
-                let waiting: i64 = self.waiting_by_class.iter().sum();
-                let first = self.rules.thresholds[0];
-                vec![if waiting >= first { first } else { 0 }]
+                vec![nested_wait::open(self.rules.thresholds[0], self.waiting_by_class.iter().sum())]
             }
             _ => Vec::new(),
         }
@@ -147,8 +143,8 @@ impl Instance {
     pub(super) fn would_fit(&self, slot: u32, after: i64, held: i64, gone: &[u32]) -> bool {
         let sequence = self.sequences.get(slot);
         let memory = self.memory.capacity;
-        let need = self.memory.rounded(sequence.target() + 1);
-        let greedy = after + need <= memory;
+        let need = self.memory.rounded(greedy::room_needed(sequence.prompt, sequence.done));
+        let greedy = greedy::fits(after, need, memory);
         if self.running == gone.len() as i64 {
             return greedy;
         }
@@ -156,12 +152,12 @@ impl Instance {
             Admission::Greedy | Admission::Quota | Admission::Wait | Admission::NestedWait => greedy,
             Admission::Reserve if self.rules.exact_predictions => {
                 let freed: i64 = gone.iter().map(|&other| self.peak_of(other)).sum();
-                greedy && self.reserved - freed + self.peak_of(slot) <= memory
+                greedy && reserve::fits(self.reserved - freed, self.peak_of(slot), memory)
             }
-            Admission::Reserve => greedy && self.reserved_without(gone) + self.peak_of(slot) <= memory,
+            Admission::Reserve => greedy && reserve::fits(self.reserved_without(gone), self.peak_of(slot), memory),
             Admission::LookAhead => greedy && self.fits_ahead(slot, gone),
-            Admission::Threshold => greedy && held < self.rules.mark,
-            Admission::Watermark => after + need <= memory - self.rules.mark,
+            Admission::Threshold => greedy && threshold::is_open(held, self.rules.mark),
+            Admission::Watermark => watermark::fits(after, need, memory, self.rules.mark),
         }
     }
 
@@ -189,7 +185,7 @@ impl Instance {
     fn peak_of(&self, slot: u32) -> i64 {
         let sequence = self.sequences.get(slot);
         let emitted = self.emitted(sequence);
-        self.memory.rounded(admission::room_needed(Admission::Reserve, sequence.prompt, sequence.predicted, emitted))
+        self.memory.rounded(reserve::peak(sequence.prompt, sequence.predicted, emitted))
     }
 
     fn residents_without(&self, gone: &[u32]) -> impl Iterator<Item = u32> {
@@ -207,7 +203,7 @@ impl Instance {
             Outlook { target: sequence.prompt + emitted, left: (sequence.predicted - emitted).max(1) }
         };
         let mut residents: Vec<Outlook> = self.residents_without(gone).map(outlook).collect();
-        admission::fits_ahead(&mut residents, outlook(slot), self.memory.capacity, self.memory.block - 1)
+        look_ahead::fits(&mut residents, outlook(slot), self.memory.capacity, self.memory.block - 1)
     }
 
     /// Makes `slot` a resident and gives it its share.

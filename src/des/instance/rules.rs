@@ -6,7 +6,7 @@ use crate::scenario::{
     Admission, BatchRules, BudgetCounts, FirstToken, Mixing, Order, Preemption, Priority, Prompts, Scenario,
     SequenceLimit, Sight, Time, Transfer, Trigger, Victim,
 };
-use crate::schedule::wait;
+use crate::schedule::admission::{self, nested_wait, wait};
 
 /// More than any budget or count.
 pub const UNLIMITED: i64 = i64::MAX / 4;
@@ -92,7 +92,11 @@ impl Rules {
         let memory = instance.kv_tokens.map_or(UNLIMITED, |tokens| tokens as i64 / block * block);
         let share = policy.threshold_share.or(policy.watermark_share).unwrap_or(0.0);
         let waits = matches!(policy.admission, Admission::Wait | Admission::NestedWait);
-        let (thresholds, segments) = if waits { wait::thresholds(scenario) } else { (Vec::new(), Vec::new()) };
+        let (thresholds, segments) = match policy.admission {
+            Admission::Wait => (wait::thresholds(scenario), Vec::new()),
+            Admission::NestedWait => nested_wait::thresholds(scenario),
+            _ => (Vec::new(), Vec::new()),
+        };
         let prefill_first = batch.priority == Priority::PrefillFirst && batch.mixing == Mixing::Mixed;
         let limited = budget < UNLIMITED;
         let rationed = width < UNLIMITED
@@ -115,7 +119,7 @@ impl Rules {
             order: policy.order,
             sorted: policy.order != Order::Fcfs,
             admission: policy.admission,
-            mark: (share * memory as f64 - 1e-9).ceil() as i64,
+            mark: admission::share_of(memory, share),
             quota: policy.quota_per_class.map_or(UNLIMITED, |quota| quota as i64),
             thresholds,
             segments,
