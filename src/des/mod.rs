@@ -6,6 +6,7 @@ mod instance;
 pub mod link;
 mod log;
 mod memory;
+mod objectives;
 mod options;
 pub mod pool;
 pub mod predict;

@@ -84,15 +84,19 @@ impl Scenario {
         self.step_time.validate().map_err(|error| error.under("step_time"))?;
         self.validate_cluster()?;
         let members = self.members();
-        // Behind a prefill pool, which comes last, prompts are there already.
-        let pool = self.cluster.as_ref().is_some_and(|cluster| cluster.prefill.is_some());
-        for (index, (member, count)) in members.iter().enumerate() {
+        for (member, count) in &members {
             if *count > 0 {
                 member.validate_rules()?;
-                if !pool || index + 1 == members.len() {
-                    member.validate_budget()?;
-                }
+                member.validate_budget()?;
             }
+        }
+        let pool = self.cluster.as_ref().is_some_and(|cluster| cluster.prefill.is_some());
+        if pool && members.last().is_some_and(|(member, _)| member.batch_rules().prompts == Prompts::Present) {
+            return Err(ScenarioError::at(
+                "cluster.prefill.policy",
+                "takes prompts that are `present`, so that the pool would have nothing to do",
+                "give the prefill pool a policy with chunked or whole prompts",
+            ));
         }
         Ok(())
     }
@@ -160,9 +164,20 @@ impl Scenario {
             cluster.group.iter().map(|group| (with(&group.instance, &group.policy, &group.step_time), group.count)),
         );
         if let Some(pool) = &cluster.prefill {
+            members.iter_mut().for_each(|(member, _)| member.only_decode());
             members.push((with(&pool.instance, &pool.policy, &pool.step_time), pool.replicas));
         }
         members
+    }
+
+    /// Makes the instance one of a decode pool: prompts come with their KV, and nothing keeps two kinds of iterations apart.
+    fn only_decode(&mut self) {
+        self.instance.prefix_cache_tokens = None;
+        let parts = &mut self.policy.batching;
+        parts.prompts = Some(Prompts::Present);
+        parts.chunk_tokens = None;
+        parts.mixing = Some(Mixing::Mixed);
+        parts.mixed_cost = Some(MixedCost::Sum);
     }
 
     fn validate_cluster(&self) -> Result<(), ScenarioError> {

@@ -15,7 +15,7 @@ use super::link::KvLink;
 use super::options::Options;
 use super::record::{Observer, Rejection, Run};
 use super::source::{Arrival, Feed, Source};
-use crate::scenario::{Prompts, Routing, Scenario, Time};
+use crate::scenario::{Routing, Scenario, Time};
 use crate::schedule::assignment;
 use node::Node;
 use pool::Pool;
@@ -75,12 +75,7 @@ impl<'a> Cluster<'a> {
             }
             for _ in 0..*count {
                 let mut rules = Rules::new(member, options, watch.steps);
-                if prefills {
-                    rules.hands_over = true;
-                } else if split {
-                    rules.batch.prompts = Prompts::Present;
-                    rules.refills = false;
-                }
+                rules.hands_over = prefills;
                 nodes.push(Node::new(member, options, nodes.len() as u32, rules));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::super::objectives::{Finished, tally};
 use super::super::record::{EventKind, Queues, RequestRecord, StepRecord};
 use super::super::sequence::{NOT_YET, Sequence, Stage, UNMEASURED};
 use super::batch::{Kind, Share};
@@ -359,23 +360,15 @@ impl Instance {
     #[inline]
     fn measure(&mut self, slot: u32) {
         let sequence = self.sequences.get(slot);
-        let (ttft, e2e) = (sequence.first_token - sequence.arrival, self.now - sequence.arrival);
-        let decoding = self.now - sequence.first_token;
-        let attained = self.rules.has_objectives && {
-            let objectives = &self.rules.objectives[sequence.class as usize];
-            ttft <= objectives.ttft
-                && e2e <= objectives.e2e
-                && (objectives.tpot == i128::MAX || decoding <= objectives.tpot * i128::from(sequence.output - 1))
+        let request = Finished {
+            class: sequence.class,
+            prompt: sequence.prompt,
+            output: sequence.output,
+            ttft: sequence.first_token - sequence.arrival,
+            e2e: self.now - sequence.arrival,
         };
         let window = &mut self.log.windows[sequence.window as usize];
-        window.ttft.add(ttft, 1);
-        window.e2e.add(e2e, 1);
-        let tally = &mut window.classes[sequence.class as usize];
-        tally.completed += 1;
-        tally.attained += u64::from(attained);
-        tally.ttft += ttft;
-        tally.e2e += e2e;
-        tally.e2e_per_token += (Time(e2e).attos() / (sequence.prompt + sequence.output) as f64) as i128;
+        tally(window, &request, self.rules.objectives.as_deref());
         self.log.outstanding -= 1;
     }
 

@@ -1,5 +1,6 @@
 //! The rules of one instance as the loop needs them: resolved, in whole numbers.
 
+use super::super::objectives::Objectives;
 use super::super::options::Options;
 use super::super::source::Feed;
 use crate::scenario::{
@@ -12,14 +13,6 @@ use crate::schedule::admission::{self, nested_wait, wait};
 pub const UNLIMITED: i64 = i64::MAX / 4;
 /// Requests kept waiting in a saturated system, beyond the sequence cap.
 const SATURATED_RESERVE: i64 = 64;
-
-/// Objectives of a class in attoseconds; `i128::MAX` where there is none.
-#[derive(Debug, Clone, Copy)]
-pub struct Objectives {
-    pub ttft: i128,
-    pub tpot: i128,
-    pub e2e: i128,
-}
 
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, decided once per run")]
@@ -68,8 +61,7 @@ pub struct Rules {
     pub weights: Vec<f64>,
     /// Whether requests leave for a decode pool after their prompt.
     pub hands_over: bool,
-    pub objectives: Vec<Objectives>,
-    pub has_objectives: bool,
+    pub objectives: Option<Vec<Objectives>>,
 }
 
 impl Rules {
@@ -105,7 +97,6 @@ impl Rules {
             || !segments.is_empty();
         let reserve = SATURATED_RESERVE + thresholds.iter().sum::<i64>();
         let max_waiting = if options.feed == Feed::Saturated { sequences + reserve } else { UNLIMITED };
-        let has_objectives = scenario.workload.objectives().iter().any(|slo| !slo.is_empty());
         Self {
             batch,
             budget,
@@ -153,8 +144,7 @@ impl Rules {
             max_waiting,
             weights: weights(scenario),
             hands_over: false,
-            objectives: objectives(scenario),
-            has_objectives,
+            objectives: Objectives::of(&scenario.workload),
         }
     }
 }
@@ -170,14 +160,4 @@ impl Rules {
 fn weights(scenario: &Scenario) -> Vec<f64> {
     let workload = &scenario.workload;
     if workload.trace.is_some() { vec![1.0] } else { workload.class.iter().map(|class| class.weight).collect() }
-}
-
-fn objectives(scenario: &Scenario) -> Vec<Objectives> {
-    let attos = |seconds: Option<f64>| seconds.map_or(i128::MAX, |seconds| Time::from_decimal(seconds).0);
-    let of = |slo: &crate::scenario::Slo| Objectives {
-        ttft: attos(slo.ttft_s),
-        tpot: attos(slo.tpot_s),
-        e2e: attos(slo.e2e_s),
-    };
-    scenario.workload.objectives().iter().map(of).collect()
 }

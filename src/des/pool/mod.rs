@@ -16,14 +16,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::log::Log;
+use super::objectives::{Finished, Objectives, tally};
 use super::options::Options;
-use super::record::{
-    Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window, Work,
-};
+use super::record::{Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Work};
 use super::sequence::{NOT_YET, UNMEASURED};
 use super::source::{Arrival, Feed, Source};
 use crate::cost::{ExactStep, NoisyStep};
-use crate::scenario::{Class, FirstToken, Order, Packing, Prompts, Scenario, Slo, StepTimeLaw, Time};
+use crate::scenario::{Class, FirstToken, Order, Packing, Prompts, Scenario, StepTimeLaw, Time};
 use crate::schedule::admission::in_blocks;
 use crate::schedule::order::{self, Seen};
 use crate::stats::stream::{Stream, stream};
@@ -49,18 +48,8 @@ struct Kind {
     gpus: i64,
     weight: f64,
     law: NoisyStep,
-    objectives: Objectives,
 }
 
-/// Attoseconds; the largest number where there is no objective.
-#[derive(Debug, Clone, Copy)]
-struct Objectives {
-    ttft: i128,
-    tpot: i128,
-    e2e: i128,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "each is decided once per run")]
 struct Pool<'a> {
     kinds: Vec<Kind>,
     cut: Cut,
@@ -91,7 +80,7 @@ struct Pool<'a> {
     observer: Option<&'a mut dyn Observer>,
     watches_steps: bool,
     watches_events: bool,
-    has_objectives: bool,
+    objectives: Option<Vec<Objectives>>,
 }
 
 impl<'a> Pool<'a> {
@@ -138,7 +127,7 @@ impl<'a> Pool<'a> {
             observer,
             watches_steps,
             watches_events,
-            has_objectives: scenario.workload.objectives().iter().any(|slo| !slo.is_empty()),
+            objectives: Objectives::of(&scenario.workload),
             kinds,
         }
     }
@@ -329,8 +318,15 @@ impl<'a> Pool<'a> {
         self.log.last_completion = self.now;
         self.vacant.push(slot);
         if job.window != UNMEASURED {
-            let objectives = self.has_objectives.then_some(&kind.objectives);
-            tally(&mut self.log.windows[job.window as usize], &job, self.now, objectives);
+            let request = Finished {
+                class: job.class,
+                prompt: job.prompt,
+                output: job.output,
+                ttft: job.first_token - job.arrival,
+                e2e: self.now - job.arrival,
+            };
+            let window = &mut self.log.windows[job.window as usize];
+            tally(window, &request, self.objectives.as_deref());
             self.log.outstanding -= 1;
         }
         self.notify_event(EventKind::Completion, &job, -job.held());
@@ -434,41 +430,14 @@ fn kinds(scenario: &Scenario) -> Vec<Kind> {
     let law = |law: &StepTimeLaw| NoisyStep { mean: ExactStep::new(law), noise: scenario.step_noise };
     let workload = &scenario.workload;
     if workload.trace.is_some() {
-        let objectives = Objectives::of(&workload.slo);
-        return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time), objectives }];
+        return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time) }];
     }
-    let of = |(class, slo): (&Class, Slo)| Kind {
+    let of = |class: &Class| Kind {
         gpus: class.gpus as i64,
         weight: class.weight,
         law: law(class.step_time.as_ref().unwrap_or(&scenario.step_time)),
-        objectives: Objectives::of(&slo),
     };
-    workload.class.iter().zip(workload.objectives()).map(of).collect()
-}
-
-impl Objectives {
-    fn of(slo: &Slo) -> Self {
-        let attos = |limit: Option<f64>| limit.map_or(i128::MAX, |seconds| Time::from_decimal(seconds).0);
-        Self { ttft: attos(slo.ttft_s), tpot: attos(slo.tpot_s), e2e: attos(slo.e2e_s) }
-    }
-
-    fn are_attained(&self, ttft: i128, e2e: i128, output: i64) -> bool {
-        let paced = e2e - ttft <= self.tpot.saturating_mul(i128::from(output - 1));
-        ttft <= self.ttft && e2e <= self.e2e && (paced || output == 1)
-    }
-}
-
-/// Counts a finished request in the window in which it arrived.
-fn tally(window: &mut Window, job: &Job, now: i128, objectives: Option<&Objectives>) {
-    let (ttft, e2e) = (job.first_token - job.arrival, now - job.arrival);
-    window.ttft.add(ttft, 1);
-    window.e2e.add(e2e, 1);
-    let class = &mut window.classes[usize::from(job.class)];
-    class.completed += 1;
-    class.attained += u64::from(objectives.is_some_and(|objectives| objectives.are_attained(ttft, e2e, job.output)));
-    class.ttft += ttft;
-    class.e2e += e2e;
-    class.e2e_per_token += (e2e as f64 / (job.prompt + job.output) as f64) as i128;
+    workload.class.iter().map(of).collect()
 }
 
 fn record(job: &Job) -> RequestRecord {

@@ -1,3 +1,4 @@
+use crate::des::Window;
 use approx::assert_relative_eq;
 
 use super::super::tests::scenario as one_instance;

@@ -216,3 +216,21 @@ fn requests_go_from_prefill_over_the_link_to_decode() {
     let stepping = simulate(&scenario, &Options { leap: false, ..options });
     assert_eq!(without_work(&run), without_work(&stepping));
 }
+
+/// Whatever engine the scenario names, a decode pool only decodes, so that requests join it at every boundary.
+#[test]
+fn decode_pools_leap_without_changing_a_bit_under_every_engine() {
+    for engine in Engine::ALL.into_iter().filter(|&engine| engine != Engine::DecodeNode) {
+        let mut scenario = disaggregated(14.0, 2, None);
+        scenario.policy.engine = engine;
+        scenario.validate().unwrap();
+        let options = Options { limit: seconds(120.0), ..Options::until(seconds(5.0), seconds(60.0)) };
+        let leaping = simulate(&scenario, &options);
+        let stepping = simulate(&scenario, &Options { leap: false, ..options });
+        assert_eq!(without_work(&leaping), without_work(&stepping), "{engine:?}");
+        assert!(leaping.totals.completed > 100, "{engine:?}");
+    }
+    let mut scenario = disaggregated(14.0, 2, None);
+    scenario.policy.engine = Engine::DecodeNode;
+    assert_eq!(scenario.validate().unwrap_err().key, "cluster.prefill.policy");
+}

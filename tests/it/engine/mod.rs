@@ -3,7 +3,6 @@
 
 mod cluster;
 mod differential;
-#[allow(dead_code, reason = "the example prints rows that the tests leave out")]
 mod notes;
 mod oracle_reference;
 mod oracles;

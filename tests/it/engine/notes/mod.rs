@@ -247,7 +247,6 @@ impl Observer for Watcher {
 
 /// The engine's estimate beside a figure of a note.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "the tests and the example each use a part")]
 pub struct Judgement {
     pub mean: f64,
     /// Half-width of the engine's 95 % interval.

@@ -16,7 +16,7 @@ use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
 use fluidsim::scenario::{Scenario, Time, TraceMode, TraceSource};
 use fluidsim::study::trials;
 
-use super::notes::{Figure, Quantity, Row, TRIALS, judge};
+use super::notes::{self, Figure, Quantity, Row, TRIALS, judge};
 
 const ERROR_RATE: f64 = 0.001;
 
@@ -52,9 +52,20 @@ fn e2e(window: &Window) -> f64 {
 fn assert_same(what: &str, values: &[f64], published: f64, half_width: f64, resolution: f64) {
     let figure = Figure { quantity: Quantity::Throughput, value: published, half_width };
     let found = judge(values, &figure, ERROR_RATE);
-    let about = format!("{what}: {:.6} against {published} ± {half_width}, allowed ± {:.6}", found.mean, found.allowed);
+    let (mean, own) = (found.mean, found.half_width);
+    let about =
+        format!("{what}: {mean:.6} ± {own:.6} against {published} ± {half_width}, allowed ± {:.6}", found.allowed);
     assert!(found.agrees, "{about}");
     assert!(found.allowed <= resolution * published, "the test is too weak to tell: {about}");
+}
+
+/// Those that only the example runs are in order, too.
+#[test]
+fn every_row_of_the_notes_is_a_valid_scenario() {
+    for row in [notes::policies::all(), notes::memory::all()].concat() {
+        row.scenario.validate().unwrap_or_else(|error| panic!("{} {}: {error}", row.note, row.name));
+        assert!(!row.figures.is_empty());
+    }
 }
 
 /// The rows of a note that have these names, with so many requests per trial after a short warm-up.
