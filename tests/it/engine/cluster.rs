@@ -222,6 +222,9 @@ fn requests_go_from_prefill_over_the_link_to_decode() {
 fn decode_pools_leap_without_changing_a_bit_under_every_engine() {
     for engine in Engine::ALL.into_iter().filter(|&engine| engine != Engine::DecodeNode) {
         let mut scenario = disaggregated(14.0, 2, None);
+        // One prompt at a time is too few for an engine that splits its batches.
+        let own = scenario.policy.clone();
+        scenario.cluster.as_mut().and_then(|cluster| cluster.prefill.as_mut()).unwrap().policy = Some(own);
         scenario.policy.engine = engine;
         scenario.validate().unwrap();
         let options = Options { limit: seconds(120.0), ..Options::until(seconds(5.0), seconds(60.0)) };
