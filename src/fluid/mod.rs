@@ -16,6 +16,7 @@ mod mixture;
 mod notes;
 mod ode;
 mod path;
+mod policies;
 mod residents;
 pub mod root;
 pub mod scope;
@@ -40,7 +41,7 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     let service = (load.cap <= 1.0).then(|| single::service(&load));
     let regimes = match &service {
         Some(service) => vec![equilibrium::single_regime(service)],
-        None => boundary::regimes(&load),
+        None => policies::regimes(&load),
     };
     let boundary = boundary::of(&load, &regimes);
     let verdict = if load.served_per_s < boundary.low_per_s {
@@ -52,7 +53,7 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     };
     let below = (verdict == Verdict::Stable).then(|| match &service {
         Some(service) => Some(equilibrium::single(&load, service)),
-        None => equilibrium::below(&load, &regimes[0], &boundary),
+        None => policies::below(&load, &regimes, &boundary),
     });
     let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
     let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
