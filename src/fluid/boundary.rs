@@ -162,12 +162,13 @@ fn step_at_cap(load: &Load, cap: f64, flow: f64, context: f64) -> f64 {
 
 /// The law of one slot's tokens in one iteration: a prompt with probability 1/steps, one token otherwise.
 fn slot_tokens(load: &Load, steps: f64) -> Vec<f64> {
-    let mut slot: Vec<f64> = load.moments.prompt_masses.iter().map(|mass| mass / steps).collect();
+    let (count, shares) = load.shares();
+    let mut slot: Vec<f64> = shares.iter().map(|mass| mass * count / steps).collect();
     if slot.len() < 2 {
         slot.resize(2, 0.0);
     }
     slot[1] += (load.output() - 1.0) / steps;
-    slot[0] += (1.0 - load.output() / steps).max(0.0);
+    slot[0] += (1.0 - (load.output() - 1.0 + count) / steps).max(0.0);
     slot
 }
 

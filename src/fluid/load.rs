@@ -4,7 +4,7 @@ use statrs::function::erf::erfc;
 
 use crate::cost::{mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
-use crate::scenario::{Moments, Scenario, StepTimeLaw};
+use crate::scenario::{BudgetCounts, MixedCost, Moments, Priority, Prompts, Scenario, StepTimeLaw};
 use crate::schedule::budget;
 
 /// The limits of an instance and what one request brings to them.
@@ -17,8 +17,10 @@ pub(super) struct Load<'a> {
     pub served_per_s: f64,
     /// K.
     pub cap: f64,
-    /// B, infinite when there is none.
+    /// B, infinite when there is none, or when it counts context.
     pub budget: f64,
+    /// The longest share that one prompt gets in an iteration: infinite for whole prompts.
+    pub chunk: f64,
     /// M in whole blocks.
     pub memory: Option<f64>,
     /// P(s > k).
@@ -36,7 +38,9 @@ pub(super) struct Chunks {
 
 impl<'a> Load<'a> {
     pub fn of(scenario: &'a Scenario) -> Self {
-        let moments = Moments::of(scenario);
+        let rules = scenario.batch_rules();
+        let moments = Moments::of(scenario).in_iterations(scenario);
+        let processed = scenario.instance.max_batch_tokens.filter(|_| rules.budget_counts == BudgetCounts::Processed);
         let mut above = 1.0;
         let survive = |mass: &f64| {
             above -= mass;
@@ -48,7 +52,8 @@ impl<'a> Load<'a> {
             scenario,
             served_per_s,
             cap: scenario.sequence_cap() as f64,
-            budget: scenario.instance.max_batch_tokens.map_or(f64::INFINITY, |tokens| tokens as f64),
+            budget: processed.map_or(f64::INFINITY, |tokens| tokens as f64),
+            chunk: rules.chunk_tokens.map_or(f64::INFINITY, |tokens| tokens as f64),
             memory: usable_memory(scenario).map(|tokens| tokens as f64),
             prompt_survival,
             moments,
@@ -114,9 +119,56 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// Whether a prompt is never cut.
+    pub fn whole(&self) -> bool {
+        self.scenario.batch_rules().prompts != Prompts::Chunked
+    }
+
+    /// What the decodes leave to prompts: all of the budget where prompts go first.
+    pub fn left_to_prompts(&self, decodes: f64) -> f64 {
+        match self.scenario.batch_rules().priority {
+            Priority::PrefillFirst => self.budget,
+            Priority::DecodeFirst | Priority::Split => budget::prefill_budget_fluid(self.budget, decodes),
+        }
+    }
+
+    /// τ of an iteration with `prompts` prompt tokens beside `decodes` decodes, without context.
+    pub fn mixed_step_s(&self, prompts: f64, decodes: f64) -> f64 {
+        match self.scenario.batch_rules().mixed_cost {
+            MixedCost::Sum => self.step_s(prompts + decodes, 0.0),
+            MixedCost::Max => self.step_s(prompts, 0.0).max(self.step_s(decodes, 0.0)),
+        }
+    }
+
+    /// The law of a prompt's shares when nothing but `chunk` cuts it: ⌈s/chunk⌉ of them in the mean, and P(share = k).
+    pub fn shares(&self) -> (f64, Vec<f64>) {
+        let masses = &self.moments.prompt_masses;
+        let longest = masses.len() - 1;
+        if self.chunk >= longest as f64 {
+            return (1.0, masses.clone());
+        }
+        let chunk = self.chunk as usize;
+        let mut law = vec![0.0; chunk + 1];
+        let mut count = 0.0;
+        for (prompt, &mass) in masses.iter().enumerate() {
+            let full = prompt.saturating_sub(1) / chunk;
+            law[prompt - full * chunk] += mass;
+            law[chunk] += full as f64 * mass;
+            count += (full + 1) as f64 * mass;
+        }
+        law.iter_mut().for_each(|mass| *mass /= count);
+        (count, law)
+    }
+
     /// The chunks at a flow of `flow` requests per iteration, n = flow·(E[o] − 1) of them decoding.
     pub fn chunks_at(&self, flow: f64) -> Chunks {
-        let chunk = budget::prefill_budget_fluid(self.budget, flow * (self.output() - 1.0)).max(1.0);
+        let chunk = self.left_to_prompts(flow * (self.output() - 1.0)).max(1.0);
+        if self.whole() {
+            return Chunks { steps: 1.0, held: 0.0 };
+        }
+        if self.chunk <= chunk {
+            return self.chunks(self.chunk, 0.0);
+        }
         let spread = (flow * self.moments.raw(2, 0)).sqrt().max(f64::MIN_POSITIVE);
         let overflow = 0.5 * erfc((chunk - flow * self.prompt()) / (spread * std::f64::consts::SQRT_2));
         self.chunks(chunk, overflow)

@@ -56,13 +56,13 @@ impl<'a> Map<'a> {
 
     /// Tokens held by a request of age `age` at the end of the iteration.
     fn holds(&self, age: usize) -> f64 {
-        admission::greedy::room_needed_fluid(self.load.prompt(), age as f64) + self.waste
+        admission::greedy::room_needed_fluid(self.load.moments.held(1, 0), age as f64) + self.waste
     }
 
     /// Memory that a new request must find.
     fn entry(&self) -> f64 {
         match self.load.scenario.policy.admission {
-            Admission::Reserve => self.load.prompt() + self.load.output() + self.waste,
+            Admission::Reserve => self.load.moments.held(1, 0) + self.load.output() + self.waste,
             _ => self.holds(0),
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Map<'a> {
         for age in (0..self.resident.len()).rev() {
             beyond += self.survival[age];
             let left = if self.survival[age] > 1e-12 { beyond / self.survival[age] } else { 1.0 };
-            sum += self.resident[age] * (self.load.prompt() + age as f64 + left + self.waste);
+            sum += self.resident[age] * (self.load.moments.held(1, 0) + age as f64 + left + self.waste);
         }
         sum
     }

@@ -99,9 +99,10 @@ pub(super) fn unused_greedy(load: &Load) -> f64 {
 /// E\[n\] and E\[n²\] of what a new request holds after its prompt, n = s + 1 in whole blocks.
 fn entry_moments(load: &Load) -> (f64, f64) {
     let block = load.scenario.instance.block_tokens as f64;
-    if block == 1.0 {
-        let prompt = load.prompt();
-        return (prompt + 1.0, load.moments.raw(2, 0) + 2.0 * prompt + 1.0);
+    let processed = load.moments.processed().0 > 0.0;
+    if block == 1.0 || !processed {
+        let (prompt, beside) = (load.moments.held(1, 0), 1.0 + load.block_waste());
+        return (prompt + beside, load.moments.held(2, 0) + 2.0 * prompt * beside + beside * beside);
     }
     let masses = load.moments.prompt_masses.iter().enumerate();
     masses.fold((0.0, 0.0), |(first, second), (prompt, mass)| {
@@ -152,9 +153,11 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
 fn extra_work(load: &Load, flow: f64, pressure: &Pressure) -> (f64, f64) {
     let policy = &load.scenario.policy;
     // A victim's blocks are full but for its last.
-    let held = pressure.victim_tokens - (entry_moments(load).0 - load.prompt() - 1.0);
+    let held = pressure.victim_tokens - (entry_moments(load).0 - load.moments.held(1, 0) - 1.0);
     match policy.preemption {
         Preemption::None | Preemption::Restart => (0.0, 0.0),
+        // A prompt that is present when its request comes back is not prefilled again.
+        Preemption::Recompute if load.moments.processed().0 == 0.0 => (0.0, 0.0),
         Preemption::Recompute => (flow * pressure.per_request * (held - 2.0).max(0.0), 0.0),
         Preemption::Swap => {
             let seconds = policy.swap_s_per_token.unwrap_or(0.0);

@@ -2,17 +2,24 @@
 
 use statrs::function::erf::erfc;
 
-use super::{LengthLaw, Scenario, Workload};
+use super::{FirstToken, LengthLaw, Preemption, Prompts, Scenario, Workload};
 
 /// Highest power of the prompt length kept.
 pub const PROMPT_POWERS: usize = 4;
 /// Highest power of the output length kept.
 pub const OUTPUT_POWERS: usize = 4;
 
-/// E\[sⁱ oʲ\] of the requests that are served, that is, given s + o ≤ M, with the probability of the others.
+type Table = [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1];
+
+/// E\[sⁱ oʲ\] of the requests that are served, that is, given s + o ≤ M and, where prompts are whole, s ≤ B, with the
+/// probability of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
-    raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
+    raw: Table,
+    /// The same of the lengths as memory sees them: a request holds s + i tokens in its i-th iteration, i = 1..o.
+    held: Table,
+    /// s = κ·(s held) + δ.
+    processed: (f64, f64),
     /// Share of requests rejected because their peak does not fit.
     pub rejected: f64,
     /// P(o > u) for u = 0, 1, …, of the served requests.
@@ -24,25 +31,48 @@ pub struct Moments {
 impl Moments {
     /// The moments of a validated scenario's requests, all classes together.
     pub fn of(scenario: &Scenario) -> Self {
-        let limit = usable_memory(scenario).unwrap_or(u64::MAX);
-        Self::of_workload(&scenario.workload, limit)
+        let (longest, limit) = most(scenario);
+        Sums { longest, ..Sums::default() }.of_workload(&scenario.workload, limit)
     }
 
     /// The moments of the requests with s + o ≤ `limit`.
     pub fn of_workload(workload: &Workload, limit: u64) -> Self {
-        let mut sums = Sums::default();
-        if let Some(source) = &workload.trace {
-            let mass = 1.0 / source.requests.requests.len().max(1) as f64;
-            for request in &source.requests.requests {
-                sums.add_pair(request.prompt, request.output, mass, limit);
+        Sums::default().of_workload(workload, limit)
+    }
+
+    /// Lengths as an instance with the scenario's rules processes and holds them, brought to one form: the iteration that ends a
+    /// prompt of s tokens counts as the first of o. If it emits nothing (`first_token = decode`) there is one more iteration,
+    /// o + 1 in all, which hold s, s + 1, …, s + o tokens. If prompts are present nothing of them is processed: the first of
+    /// o decodes stands for a prompt of one token.
+    #[must_use]
+    pub fn in_iterations(mut self, scenario: &Scenario) -> Self {
+        let rules = scenario.batch_rules();
+        if rules.prompts == Prompts::Present {
+            let outputs = self.raw[0];
+            self.raw = [outputs; PROMPT_POWERS + 1];
+            self.prompt_masses = vec![0.0, 1.0];
+            self.processed = (0.0, 1.0);
+        } else if rules.first_token == FirstToken::Decode {
+            self.raw.iter_mut().for_each(|row| *row = shifted(*row, 1.0));
+            self.held = self.raw;
+            for column in 0..=OUTPUT_POWERS {
+                let powers = shifted(self.held.map(|row| row[column]), -1.0);
+                self.held.iter_mut().zip(powers).for_each(|(row, power)| row[column] = power);
             }
-        } else {
-            let total: f64 = workload.class.iter().map(|class| class.share).sum();
-            for class in &workload.class {
-                sums.add_independent(&class.prompt, &class.output, class.share / total, limit);
-            }
+            self.output_survival.insert(0, 1.0);
+            self.processed = (1.0, 1.0);
         }
-        sums.finish()
+        self
+    }
+
+    /// E\[sⁱ oʲ\] with the prompt as memory sees it.
+    pub fn held(&self, i: usize, j: usize) -> f64 {
+        self.held[i][j]
+    }
+
+    /// (κ, δ): a prompt whose tokens count as s in memory has κ·s + δ tokens to process.
+    pub fn processed(&self) -> (f64, f64) {
+        self.processed
     }
 
     /// E\[sⁱ oʲ\], i ≤ 4, j ≤ 4.
@@ -57,6 +87,7 @@ impl Moments {
         for (row, power) in self.raw.iter_mut().zip(powers) {
             *row = outputs.map(|moment| moment * power);
         }
+        self.held = self.raw;
     }
 
     /// E\[s\].
@@ -76,27 +107,27 @@ impl Moments {
 
     /// E\[g\], g = os + o(o+1)/2: KV tokens held, summed over the o iterations of a request with a whole prompt.
     pub fn held_mean(&self) -> f64 {
-        self.raw[1][1] + (self.raw[0][2] + self.raw[0][1]) / 2.0
+        self.held[1][1] + (self.held[0][2] + self.held[0][1]) / 2.0
     }
 
     /// E\[(s+o)\], the mean peak.
     pub fn peak_mean(&self) -> f64 {
-        self.raw[1][0] + self.raw[0][1]
+        self.held[1][0] + self.held[0][1]
     }
 
     /// E\[(s+o)²\].
     pub fn peak_second(&self) -> f64 {
-        self.raw[2][0] + 2.0 * self.raw[1][1] + self.raw[0][2]
+        self.held[2][0] + 2.0 * self.held[1][1] + self.held[0][2]
     }
 
     /// E\[o(s+o)\]: KV reserved, summed over a request's iterations, under reserve admission.
     pub fn reserved_mean(&self) -> f64 {
-        self.raw[1][1] + self.raw[0][2]
+        self.held[1][1] + self.held[0][2]
     }
 
     /// E\[Σ_{i=1..o} (s+i)²\].
     pub fn held_squares(&self) -> f64 {
-        let r = &self.raw;
+        let r = &self.held;
         r[2][1] + r[1][2] + r[1][1] + r[0][3] / 3.0 + r[0][2] / 2.0 + r[0][1] / 6.0
     }
 }
@@ -107,17 +138,63 @@ pub fn usable_memory(scenario: &Scenario) -> Option<u64> {
     instance.kv_tokens.map(|tokens| tokens / instance.block_tokens * instance.block_tokens)
 }
 
-#[derive(Default)]
+/// The longest prompt, and the longest prompt and output together, that are not rejected. Whole prompts must fit the token
+/// budget, and under recompute also what a victim prefills again, s + o − 1.
+fn most(scenario: &Scenario) -> (u64, u64) {
+    let memory = usable_memory(scenario).unwrap_or(u64::MAX);
+    match scenario.instance.max_batch_tokens {
+        Some(budget) if scenario.batch_rules().prompts == Prompts::Whole => {
+            let again = scenario.policy.preemption == Preemption::Recompute;
+            (budget, if again { memory.min(budget.saturating_add(1)) } else { memory })
+        }
+        _ => (u64::MAX, memory),
+    }
+}
+
+/// The powers of x + `by` from those of x.
+fn shifted<const N: usize>(powers: [f64; N], by: f64) -> [f64; N] {
+    let mut result = powers;
+    for round in 1..N {
+        for k in (round..N).rev() {
+            result[k] += by * result[k - 1];
+        }
+    }
+    result
+}
+
 struct Sums {
-    raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
+    raw: Table,
     served: f64,
     output: Vec<f64>,
     prompt: Vec<f64>,
+    /// Longest prompt that is served.
+    longest: u64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self { raw: Table::default(), served: 0.0, output: Vec::new(), prompt: Vec::new(), longest: u64::MAX }
+    }
 }
 
 impl Sums {
+    fn of_workload(mut self, workload: &Workload, limit: u64) -> Moments {
+        if let Some(source) = &workload.trace {
+            let mass = 1.0 / source.requests.requests.len().max(1) as f64;
+            for request in &source.requests.requests {
+                self.add_pair(request.prompt, request.output, mass, limit);
+            }
+        } else {
+            let total: f64 = workload.class.iter().map(|class| class.share).sum();
+            for class in &workload.class {
+                self.add_independent(&class.prompt, &class.output, class.share / total, limit);
+            }
+        }
+        self.finish()
+    }
+
     fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: u64) {
-        if prompt + output > limit {
+        if prompt > self.longest || prompt + output > limit {
             return;
         }
         self.served += mass;
@@ -137,10 +214,14 @@ impl Sums {
     /// Adds independent laws. Without a binding limit the moments factorise; with one, each prompt length meets the outputs
     /// that fit beside it through cumulated moments.
     fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: u64) {
-        let prompts = masses(prompt);
+        let mut prompts = masses(prompt);
         let outputs = masses(output);
+        let cut = prompts.len() as u64 > self.longest.saturating_add(1);
+        if cut {
+            prompts.truncate(self.longest as usize + 1);
+        }
         let longest = (prompts.len() + outputs.len()) as u64;
-        if longest.saturating_sub(2) <= limit {
+        if longest.saturating_sub(2) <= limit && !cut {
             self.add_product(&prompts, &outputs, share);
         } else {
             self.add_limited(&prompts, &outputs, share, limit);
@@ -208,7 +289,14 @@ impl Sums {
         output_survival.pop();
         let rejected = if 1.0 - self.served < 1e-12 { 0.0 } else { 1.0 - self.served };
         self.prompt.iter_mut().for_each(|mass| *mass /= served);
-        Moments { raw: self.raw, rejected, output_survival, prompt_masses: self.prompt }
+        Moments {
+            raw: self.raw,
+            held: self.raw,
+            processed: (1.0, 0.0),
+            rejected,
+            output_survival,
+            prompt_masses: self.prompt,
+        }
     }
 }
 
