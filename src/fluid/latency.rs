@@ -14,9 +14,8 @@ use super::mixture::{gathered, output_nodes, percentiles};
 use super::residents::{self, Question, Residents};
 use super::slots::{self, Line, Wait};
 use crate::answer::{Boundary, Limit};
-use crate::cost::affine_coefficients;
+use super::policies::{self, Queue, shares};
 use crate::scenario::{Admission, Preemption};
-use crate::schedule::budget;
 
 /// The state below the boundary. Times in seconds.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +27,8 @@ pub(super) struct State {
     pub swapped: f64,
     pub kv_tokens: f64,
     pub preemptions: f64,
+    /// Seconds that a request waits with its prompt processed.
+    pub paused: f64,
     /// (mean, \[p50, p95, p99\]).
     pub ttft: (f64, [f64; 3]),
     pub tbt: (f64, [f64; 3]),
@@ -40,7 +41,10 @@ struct Parts {
     chunks: Chunks,
     residents: Residents,
     backlog: Backlog,
+    /// Before the first iteration.
     wait: Wait,
+    /// Before and after the prompt together.
+    whole_wait: Wait,
     /// Share of time without any request.
     idle: f64,
     /// Mean decoding sequences.
@@ -48,6 +52,9 @@ struct Parts {
     /// E\[T\] over iterations, and x.
     step: f64,
     prompt_share: f64,
+    /// Places of which one is waited for, and whether it is they that limit the instance.
+    slots: f64,
+    slots_bind: bool,
 }
 
 /// Works out the state at the load's λ, below the boundary.
@@ -63,23 +70,29 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let ttft = base + p * parts.wait.mean;
     let swapped_time = swapped_time(load, binding, &parts);
     let decode_time = decode_time(load, &parts, boundary) + swapped_time.1;
-    let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
-    let e2e = ttft + decode_time;
+    let paused = parts.whole_wait.probability * parts.whole_wait.mean - p * parts.wait.mean;
+    let per_gap = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
+    let tbt = if output > 1.0 { (decode_time + paused) / (output - 1.0) } else { 0.0 };
+    let e2e = ttft + paused + decode_time;
     let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
     let decoding = rate * (decode_time - swapped_time.1);
-    let context = load.moments.held_mean() - load.prompt() - 1.0;
+    let context = load.moments.held_mean() - load.moments.held(1, 0) - 1.0;
     let per_step = (decode_time - swapped_time.1) / (output - 1.0).max(1e-12);
     let gaps = gaps(load, &parts);
-    let first = ttft_percentiles(&parts);
-    let whole = if output > 1.0 { e2e_percentiles(load, &parts, ttft, tbt) } else { first };
+    let first = ttft_percentiles(&parts, if load.silent() { parts.whole_wait } else { parts.wait });
+    let whole = if output > 1.0 { e2e_percentiles(load, &parts, ttft + paused, per_gap) } else { first };
     Some(State {
         step: parts.step,
         batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, swapped_time.0),
         waiting: rate * (ttft - in_prefill),
-        running: decoding + rate * in_prefill,
+        running: decoding + rate * (in_prefill + paused),
         swapped: rate * swapped_time.1,
-        kv_tokens: rate * (per_step * context + held_in_prefill(load, &parts, in_prefill)),
+        kv_tokens: rate
+            * (per_step * context
+                + held_in_prefill(load, &parts, in_prefill)
+                + paused * (load.moments.held(1, 0) + 1.0)),
         preemptions: swapped_time.0,
+        paused,
         ttft: (ttft, first),
         tbt: (tbt, gaps),
         e2e: (e2e, whole),
@@ -92,12 +105,12 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
     let variance = load.moments.raw(2, 0) - prompt * prompt;
     let last = in_prefill / parts.chunks.steps;
     let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
-    last * (prompt + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
+    last * (load.moments.held(1, 0) + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
 }
 
 /// Tokens prefilled again per iteration.
 fn again(load: &Load, parts: &Parts, preemptions: f64) -> f64 {
-    if load.scenario.policy.preemption != Preemption::Recompute {
+    if load.scenario.policy.preemption != Preemption::Recompute || load.moments.processed().0 == 0.0 {
         return 0.0;
     }
     load.served_per_s * parts.step * preemptions * load.prompt()
@@ -110,9 +123,14 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let guess = line.base_s / (1.0 - rate * per_request).max(1e-3);
     let chunks = load.chunks_at(rate * guess);
     let partial = chunks.held / load.output();
-    let residents = residents_of(load, binding, boundary, line, partial);
+    let queue = policies::queue(load, binding);
+    let mut residents = residents_of(load, binding, boundary, line, (partial, queue));
+    let more = shares::before_last_s(load, line, residents.mean);
+    residents.free.own += more;
+    residents.full.own += more;
     let idle = if residents.idle > 1e-4 { residents.idle } else { 0.0 };
-    let wait = wait_of(load, binding, boundary, line, &residents);
+    let whole_wait = wait_of(load, binding, boundary, line, &residents);
+    let wait = queue.before_prompt(load, binding, whole_wait);
     let mean = residents.mean / (1.0 - idle);
     let most = mean * (load.output() - 1.0) / load.output();
     let decodes = (mean - rate * residents.free.own).clamp(0.0, most);
@@ -120,8 +138,21 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let busy = rate / (1.0 - idle);
     let step = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
     let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
-    let parts = Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share };
-    if affine_coefficients(load.law()).is_some() { Some(parts) } else { bent(load, partial, parts) }
+    let parts = Parts {
+        line,
+        chunks,
+        residents,
+        backlog,
+        wait,
+        whole_wait,
+        idle,
+        decodes,
+        step,
+        prompt_share,
+        slots: queue.slots(load, binding),
+        slots_bind: queue.is_for_slots(load, binding),
+    };
+    if load.affine().is_some() { Some(parts) } else { bent(load, partial, parts) }
 }
 
 /// Hinge and staircase: the number of decodes is found so that the chain's own iterations serve them, and the line is the
@@ -145,7 +176,7 @@ fn bent(load: &Load, partial: f64, mut parts: Parts) -> Option<Parts> {
 /// The law as a line; for hinge and staircase the chord through zero tokens' and the saturated iteration's time.
 fn line(load: &Load, tokens: f64) -> Line {
     let per_context_s = load.per_context_s();
-    affine_coefficients(load.law()).map_or_else(
+    load.affine().map_or_else(
         || secant(load, 0.25 * tokens, 0.5 * tokens),
         |(base_s, per_token_s)| Line { base_s, per_token_s, per_context_s },
     )
@@ -155,18 +186,25 @@ fn line(load: &Load, tokens: f64) -> Line {
 fn secant(load: &Load, decodes: f64, prompts: f64) -> Line {
     let low = decodes.max(1.0);
     let high = low + prompts.max(0.5 * low).max(1.0);
-    let (at_low, at_high) = (load.step_s(low, 0.0), load.step_s(high, 0.0));
+    let (at_low, at_high) = (load.mixed_step_s(0.0, low), load.mixed_step_s(high - low, low));
     let per_token_s = ((at_high - at_low) / (high - low)).max(0.0);
     Line { base_s: (at_low - per_token_s * low).max(1e-3 * at_low), per_token_s, per_context_s: load.per_context_s() }
 }
 
-fn residents_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, partial: f64) -> Residents {
+fn residents_of(
+    load: &Load,
+    binding: &Regime,
+    boundary: &Boundary,
+    line: Line,
+    (partial, queue): (f64, Queue),
+) -> Residents {
     residents::solve(&Question {
         rate: load.served_per_s,
         boundary: boundary.low_per_s.max(load.served_per_s * 1.001),
         cap: binding.running.max(1.0),
-        slots: load.cap,
-        slots_bind: binding.limit == Limit::SequenceCap,
+        slots: queue.slots(load, binding),
+        slots_bind: queue.is_for_slots(load, binding),
+        prefilling: load.shares().0 - 1.0,
         base_s: line.base_s,
         per_token_s: line.per_token_s,
         per_context_s: line.per_context_s,
@@ -178,23 +216,24 @@ fn residents_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, 
 
 /// The chain beside `decodes` sequences.
 fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64) -> Option<(Backlog, f64)> {
+    let (count, shares) = load.shares();
     let per_resident = load.moments.held_mean() / load.output() + partial;
     for _ in 0..2 {
         let context = line.per_context_s * per_resident * decodes;
-        let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
-        let chunk = budget::prefill_budget_fluid(load.budget, decodes).max(1.0);
+        let step = |tokens: f64| load.mixed_step_s(tokens, decodes.max(1.0 - tokens)) + context;
+        let chunk = load.left_to_prompts(decodes).max(1.0);
         let traffic = Traffic {
-            rate: load.served_per_s,
-            prompts: &load.moments.prompt_masses,
-            prompt_survival: &load.prompt_survival,
-            prompt: load.prompt(),
-            prompt_squared: load.moments.raw(2, 0),
+            rate: load.served_per_s * count,
+            prompts: shares,
+            prompt_survival: load.share_survival(),
+            prompt: load.prompt() / count,
+            prompt_squared: load.shares_squared() / count,
             chunk: chunk - crowding(load, chunk, decodes, step(chunk)),
             idle,
             decodes_s: line.per_token_s * decodes + context,
         };
         if let Some(found) = backlog::solve(&traffic, &step) {
-            return Some((found, decodes));
+            return Some((shares::all_of_a_prompt(load, found), decodes));
         }
         // Near the budget's own boundary: the mean over iterations is below the mean over time.
         decodes *= 0.97;
@@ -206,7 +245,7 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
 /// over an output's length, and the backlog that an arrival meets lasts about 2v/(c − m)² iterations, m and v the mean and
 /// variance of what an iteration brings.
 fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
-    if !load.budget.is_finite() {
+    if !load.budget.is_finite() || load.prompts_first() {
         return 0.0;
     }
     let flow = (load.budget / load.work()).min(load.cap / load.output());
@@ -219,7 +258,7 @@ fn crowding(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> f64 {
 fn relaxation(load: &Load, chunk: f64, full_s: f64) -> f64 {
     let arrivals = load.served_per_s * full_s;
     let spare = (chunk - arrivals * load.prompt()).max(0.02 * chunk);
-    arrivals * load.moments.raw(2, 0) / (spare * spare)
+    arrivals * load.shares_squared() / (spare * spare)
 }
 
 /// Share of its excess by which a backlog is still longer when a request that saw it begin completes, some E\[o\] iterations
@@ -228,7 +267,7 @@ fn still_there(load: &Load, parts: &Parts) -> f64 {
     if !load.budget.is_finite() {
         return 0.0;
     }
-    let chunk = budget::prefill_budget_fluid(load.budget, parts.decodes).max(1.0);
+    let chunk = load.left_to_prompts(parts.decodes).max(1.0);
     let full_s = parts.backlog.steps.last().map_or(parts.step, |step| step.0);
     let half = 0.5 * relaxation(load, chunk, full_s);
     half / (half + load.output())
@@ -236,7 +275,13 @@ fn still_there(load: &Load, parts: &Parts) -> f64 {
 
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
     let mut wait = match binding.limit {
-        Limit::SequenceCap => Wait { probability: residents.wait_probability, mean: residents.wait_mean },
+        _ if policies::queue(load, binding).is_for_slots(load, binding) => {
+            Wait { probability: residents.wait_probability, mean: residents.wait_mean }
+        }
+        Limit::TokenBudget if policies::context_budget(load).is_some() => {
+            let capacity = policies::context_budget(load).unwrap_or(f64::INFINITY);
+            slots::wait(load, line, capacity, (boundary.low_per_s, boundary.low_per_s))
+        }
         Limit::KvMemory => load.memory.map_or_else(Wait::default, |capacity| {
             slots::wait(load, line, capacity, (boundary.low_per_s, binding.calm_per_s.max(boundary.low_per_s)))
         }),
@@ -256,7 +301,7 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
 /// x = λ·a·E\[s'\]; the last term is what the backlog left behind by the own prompt adds. Near the cap the residents' own law.
 fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
     let rate = load.served_per_s;
-    if affine_coefficients(load.law()).is_none() {
+    if load.affine().is_none() {
         return (load.output() - 1.0) * (parts.backlog.step + variance_of_decodes(load, parts)) + parts.backlog.excess;
     }
     let slope = per_decode(load, parts);
@@ -265,12 +310,12 @@ fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
     let elasticity = (residents * slope / (parts.line.base_s + slope * residents)).min(0.98);
     // Full iterations let prompts out one after another: measured, three tenths less variance.
     let ratio = 1.0 + (r.ratio - 1.0) * (1.0 - 0.3 * parts.backlog.full_share);
-    let seen = (residents + ratio / (1.0 - elasticity)).clamp(1.0, load.cap);
+    let seen = (residents + ratio / (1.0 - elasticity)).clamp(1.0, parts.slots);
     let alpha = parts.line.base_s + slope * seen;
     let x = (rate * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
     let excess = parts.backlog.excess * (1.0 - still_there(load, parts));
     let free = (load.output() - 1.0) * alpha / (1.0 - x) + excess;
-    if boundary.binding != Limit::SequenceCap {
+    if !parts.slots_bind {
         return free;
     }
     let p = r.wait_probability;
@@ -283,7 +328,7 @@ fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
 fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
     let n = parts.decodes.max(1.0);
     let tokens = parts.backlog.tokens;
-    let (low, high) = (load.step_s(0.8 * n + tokens, 0.0), load.step_s(1.2 * n + tokens, 0.0));
+    let (low, high) = (load.mixed_step_s(tokens, 0.8 * n), load.mixed_step_s(tokens, 1.2 * n));
     let slope = (high - low).max(0.0) / (0.4 * n);
     let elasticity = (n * slope / parts.backlog.step).min(0.9);
     slope / (1.0 - elasticity)
@@ -298,14 +343,14 @@ fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> (f64, f64) {
     let flow = load.served_per_s * parts.step;
     let Some(pressure): Option<Pressure> = memory::pressure(load, flow, 32.0) else { return (0.0, 0.0) };
     let c = parts.wait.probability;
-    let per_request = c * pressure.evicted_per_step / (flow * (load.prompt() + 1.0));
+    let per_request = c * pressure.evicted_per_step / (flow * (load.moments.held(1, 0) + 1.0));
     (per_request, c * pressure.swapped / load.served_per_s)
 }
 
 /// The residual of the iteration in progress is uniform on it; the wait for a slot is zero or exponential.
-fn ttft_percentiles(parts: &Parts) -> [f64; 3] {
+fn ttft_percentiles(parts: &Parts, wait: Wait) -> [f64; 3] {
     let own = by_step(&parts.backlog.owns);
-    let (p, mean) = (parts.wait.probability, parts.wait.mean);
+    let (p, mean) = (wait.probability, wait.mean);
     let waits = p > 1e-9;
     // The integral of the wait's distribution function from 0 to y.
     let area = |y: f64| {
@@ -376,7 +421,7 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
     let x = parts.prompt_share.min(0.95);
     // Stalls by prompts, each of which makes room for more: the variance of a busy period per second of base time.
     let alpha = b.step * (1.0 - x);
-    let stall = parts.line.per_token_s * parts.line.per_token_s * load.moments.raw(2, 0);
+    let stall = parts.line.per_token_s * parts.line.per_token_s * load.shares_squared();
     let fast = alpha * load.served_per_s * stall / (1.0 - x).powi(3);
     let slope = per_decode(load, parts) / (1.0 - x);
     let slow = slope * slope * parts.residents.variance.max(0.0);
@@ -410,7 +455,7 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
 
 /// The time to the first token as `count` equally likely values with the mean `ttft`; few suffice where outputs spread more.
 fn ttft_nodes(parts: &Parts, ttft: f64, count: usize) -> Vec<(f64, f64)> {
-    let wait = parts.wait;
+    let wait = parts.whole_wait;
     let mut atoms = Vec::new();
     for own in by_step(&parts.backlog.owns) {
         for part in [0.125, 0.375, 0.625, 0.875] {

@@ -11,16 +11,16 @@ pub const OUTPUT_POWERS: usize = 4;
 
 type Table = [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1];
 
-/// E\[sⁱ oʲ\] of the requests that are served, that is, given s + o ≤ M and, where prompts are whole, s ≤ B, with the
+/// E\[sⁱ oʲ\] of the requests that are served, that is, of those that fit the memory and the token budget, with the
 /// probability of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
     raw: Table,
     /// The same of the lengths as memory sees them: a request holds s + i tokens in its i-th iteration, i = 1..o.
     held: Table,
-    /// s = κ·(s held) + δ.
+    /// (κ, δ): s = κ·(s held) + δ.
     processed: (f64, f64),
-    /// Share of requests rejected because their peak does not fit.
+    /// Share of requests rejected because their peak does not fit the memory, or their prompt the token budget.
     pub rejected: f64,
     /// P(o > u) for u = 0, 1, …, of the served requests.
     pub output_survival: Vec<f64>,
@@ -31,13 +31,28 @@ pub struct Moments {
 impl Moments {
     /// The moments of a validated scenario's requests, all classes together.
     pub fn of(scenario: &Scenario) -> Self {
-        let (longest, limit) = most(scenario);
-        Sums { longest, ..Sums::default() }.of_workload(&scenario.workload, limit)
+        Self::of_served(&scenario.workload, Served::of(scenario))
     }
 
     /// The moments of the requests with s + o ≤ `limit`.
     pub fn of_workload(workload: &Workload, limit: u64) -> Self {
-        Sums::default().of_workload(workload, limit)
+        Self::of_served(workload, Served { peak: limit, prompt: u64::MAX })
+    }
+
+    fn of_served(workload: &Workload, served: Served) -> Self {
+        let mut sums = Sums::default();
+        if let Some(source) = &workload.trace {
+            let mass = 1.0 / source.requests.requests.len().max(1) as f64;
+            for request in &source.requests.requests {
+                sums.add_pair(request.prompt, request.output, mass, served);
+            }
+        } else {
+            let total: f64 = workload.class.iter().map(|class| class.share).sum();
+            for class in &workload.class {
+                sums.add_independent(&class.prompt, &class.output, class.share / total, served);
+            }
+        }
+        sums.finish()
     }
 
     /// Lengths as an instance with the scenario's rules processes and holds them, brought to one form: the iteration that ends a
@@ -138,16 +153,25 @@ pub fn usable_memory(scenario: &Scenario) -> Option<u64> {
     instance.kv_tokens.map(|tokens| tokens / instance.block_tokens * instance.block_tokens)
 }
 
-/// The longest prompt, and the longest prompt and output together, that are not rejected. Whole prompts must fit the token
-/// budget, and under recompute also what a victim prefills again, s + o − 1.
-fn most(scenario: &Scenario) -> (u64, u64) {
-    let memory = usable_memory(scenario).unwrap_or(u64::MAX);
-    match scenario.instance.max_batch_tokens {
-        Some(budget) if scenario.batch_rules().prompts == Prompts::Whole => {
-            let again = scenario.policy.preemption == Preemption::Recompute;
-            (budget, if again { memory.min(budget.saturating_add(1)) } else { memory })
+/// Which requests are served: s + o ≤ `peak` and s ≤ `prompt`.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    peak: u64,
+    prompt: u64,
+}
+
+impl Served {
+    /// Prompts that are processed whole must fit the token budget; where victims are prefilled again, all but their last token.
+    fn of(scenario: &Scenario) -> Self {
+        let memory = usable_memory(scenario).unwrap_or(u64::MAX);
+        let whole = scenario.batch_rules().prompts == Prompts::Whole;
+        match scenario.instance.max_batch_tokens {
+            Some(budget) if whole && scenario.policy.preemption == Preemption::Recompute => {
+                Self { peak: memory.min(budget + 1), prompt: budget }
+            }
+            Some(budget) if whole => Self { peak: memory, prompt: budget },
+            _ => Self { peak: memory, prompt: u64::MAX },
         }
-        _ => (u64::MAX, memory),
     }
 }
 
@@ -162,39 +186,17 @@ fn shifted<const N: usize>(powers: [f64; N], by: f64) -> [f64; N] {
     result
 }
 
+#[derive(Default)]
 struct Sums {
     raw: Table,
     served: f64,
     output: Vec<f64>,
     prompt: Vec<f64>,
-    /// Longest prompt that is served.
-    longest: u64,
-}
-
-impl Default for Sums {
-    fn default() -> Self {
-        Self { raw: Table::default(), served: 0.0, output: Vec::new(), prompt: Vec::new(), longest: u64::MAX }
-    }
 }
 
 impl Sums {
-    fn of_workload(mut self, workload: &Workload, limit: u64) -> Moments {
-        if let Some(source) = &workload.trace {
-            let mass = 1.0 / source.requests.requests.len().max(1) as f64;
-            for request in &source.requests.requests {
-                self.add_pair(request.prompt, request.output, mass, limit);
-            }
-        } else {
-            let total: f64 = workload.class.iter().map(|class| class.share).sum();
-            for class in &workload.class {
-                self.add_independent(&class.prompt, &class.output, class.share / total, limit);
-            }
-        }
-        self.finish()
-    }
-
-    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: u64) {
-        if prompt > self.longest || prompt + output > limit {
+    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: Served) {
+        if prompt + output > limit.peak || prompt > limit.prompt {
             return;
         }
         self.served += mass;
@@ -213,18 +215,15 @@ impl Sums {
 
     /// Adds independent laws. Without a binding limit the moments factorise; with one, each prompt length meets the outputs
     /// that fit beside it through cumulated moments.
-    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: u64) {
+    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: Served) {
         let mut prompts = masses(prompt);
+        prompts.truncate((limit.prompt as usize).saturating_add(1));
         let outputs = masses(output);
-        let cut = prompts.len() as u64 > self.longest.saturating_add(1);
-        if cut {
-            prompts.truncate(self.longest as usize + 1);
-        }
         let longest = (prompts.len() + outputs.len()) as u64;
-        if longest.saturating_sub(2) <= limit && !cut {
+        if longest.saturating_sub(2) <= limit.peak {
             self.add_product(&prompts, &outputs, share);
         } else {
-            self.add_limited(&prompts, &outputs, share, limit);
+            self.add_limited(&prompts, &outputs, share, limit.peak);
         }
     }
 
@@ -236,8 +235,9 @@ impl Sums {
                 *cell += share * left * right;
             }
         }
-        self.served += share;
-        add_masses(&mut self.output, outputs, share);
+        // A budget may have cut the prompts.
+        self.served += share * of_prompt[0];
+        add_masses(&mut self.output, outputs, share * of_prompt[0]);
         add_masses(&mut self.prompt, prompts, share);
     }
 
@@ -445,5 +445,38 @@ mod tests {
         assert_relative_eq!(moments.prompt_mean(), (3.0 * 1.0 + 2.0 * 2.0 + 3.0) / 6.0, max_relative = 1e-12);
         assert_relative_eq!(moments.output_survival[1], 0.5, max_relative = 1e-12);
         assert_eq!(moments.output_survival.len(), 4);
+    }
+
+    /// Against sums over the iterations of every pair of s in {2, 5} and o in {1, 3}.
+    #[test]
+    fn lengths_by_iteration() {
+        let few = |a, b| LengthLaw::Mixture {
+            parts: [a, b]
+                .map(|tokens| super::super::MixturePart { weight: 0.5, law: LengthLaw::Constant { tokens } })
+                .to_vec(),
+        };
+        let text = super::super::presets::get("decode-heavy").unwrap().text;
+        let mut scenario = super::super::load("test", text, &[]).unwrap();
+        scenario.workload = workload(few(2, 5), few(1, 3));
+        scenario.instance.kv_tokens = None;
+        for (first, present) in [(FirstToken::Decode, false), (FirstToken::Decode, true), (FirstToken::Prefill, false)] {
+            scenario.policy.batching.first_token = Some(first);
+            scenario.policy.batching.prompts = present.then_some(Prompts::Present);
+            let (mut work, mut held, mut squares, mut peak) = (0.0, 0.0, 0.0, 0.0);
+            for (s, o) in [(2.0, 1), (2.0, 3), (5.0, 1), (5.0, 3)] {
+                let mut tokens = if present { vec![] } else { vec![s + if first == FirstToken::Prefill { 1.0 } else { 0.0 }] };
+                let decodes = if first == FirstToken::Prefill { 2..=o } else { 1..=o };
+                tokens.extend(decodes.map(|i| s + f64::from(i)));
+                work += 0.25 * (tokens.len() as f64 + if present { 0.0 } else { s - 1.0 });
+                held += 0.25 * tokens.iter().sum::<f64>();
+                squares += 0.25 * tokens.iter().map(|held| held * held).sum::<f64>();
+                peak += 0.25 * (s + f64::from(o));
+            }
+            let moments = Moments::of(&scenario).in_iterations(&scenario);
+            assert_relative_eq!(moments.work_mean(), work, max_relative = 1e-12);
+            assert_relative_eq!(moments.held_mean(), held, max_relative = 1e-12);
+            assert_relative_eq!(moments.held_squares(), squares, max_relative = 1e-12);
+            assert_relative_eq!(moments.peak_mean(), peak, max_relative = 1e-12);
+        }
     }
 }

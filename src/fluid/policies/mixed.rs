@@ -38,8 +38,7 @@ pub fn regimes(load: &Load) -> Vec<Regime> {
 
 /// Whole prompts behind the decodes: the head that does not fit is size-biased, and what it leaves unused uniform on it.
 fn packed(load: &Load, full: &Regime) -> Regime {
-    let unused = load.moments.raw(2, 0) / (2.0 * load.prompt());
-    let flow = (load.budget - unused).max(0.5 * load.budget) / load.work();
+    let flow = (load.budget - load.unused_by_whole()).max(0.5 * load.budget) / load.work();
     let context = flow * load.moments.held_mean();
     let tokens = flow * load.work();
     let step_s = load.step_s(tokens, context);
@@ -81,7 +80,7 @@ fn longer_part(load: &Load, regime: &Regime) -> f64 {
     let cell = (reach / CELLS as f64).ceil().max(1.0);
     let n = ((reach / cell) as usize + 1).next_power_of_two();
     let mut one = vec![Complex::new(0.0, 0.0); n];
-    for (cell, mass) in one.iter_mut().zip(super::super::transform::on_lattice(&shares, cell)) {
+    for (cell, mass) in one.iter_mut().zip(super::super::transform::on_lattice(shares, cell)) {
         cell.re = mass;
     }
     fourier(&mut one, false);

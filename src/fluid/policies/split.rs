@@ -52,6 +52,18 @@ pub fn regimes(load: &Load) -> Vec<Regime> {
     found
 }
 
+/// Whether the places of decodes are the limit.
+pub fn decodes_bind(load: &Load, binding: &Regime) -> bool {
+    let gaps = load.output() - 1.0;
+    binding.limit == Limit::SequenceCap && binding.flow * gaps > load.scenario.split().0 as f64 * (1.0 - 1e-12)
+}
+
+/// Residents while all places of decodes are taken and prompts pass at the pace of decodes.
+pub fn most_decodes(load: &Load) -> f64 {
+    let gaps = (load.output() - 1.0).max(1.0);
+    load.scenario.split().0 as f64 * load.output() / gaps
+}
+
 /// The regime with X requests per iteration, both parts of an iteration at their mean.
 fn at(load: &Load, limit: Limit, (flow, count): (f64, f64), step: impl Fn(f64, f64) -> f64) -> Regime {
     let gaps = load.output() - 1.0;
@@ -109,7 +121,7 @@ impl Chain {
         let (count, shares) = load.shares();
         let chunk = load.budget - decodes;
         let mean = flow * load.prompt();
-        let squared: f64 = shares.iter().enumerate().map(|(k, mass)| (k * k) as f64 * mass).sum::<f64>() * flow * count;
+        let squared = load.shares_squared() * flow;
         let longest = (shares.len() - 1) as f64;
         let mut reach = mean + 10.0 * squared.sqrt() + longest;
         let mut served = reach;
@@ -125,7 +137,7 @@ impl Chain {
         let steps = (0..=levels).map(|level| load.mixed_step_s(level as f64 * cell, decodes)).collect();
         let mut law = vec![0.0; ((reach / cell).ceil() as usize + 1).max(levels + 1)];
         law[0] = 1.0;
-        Self { shares: on_lattice(&shares, cell), count, steps, law }
+        Self { shares: on_lattice(shares, cell), count, steps, law }
     }
 
     /// E\[τ\] at λ; keeps the law for the next λ.
