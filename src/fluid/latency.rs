@@ -11,10 +11,10 @@ use super::boundary::Regime;
 use super::load::{Chunks, Load};
 use super::memory::{self, Pressure};
 use super::mixture::{gathered, output_nodes, percentiles};
+use super::policies::{self, Queue, shares};
 use super::residents::{self, Question, Residents};
 use super::slots::{self, Line, Wait};
 use crate::answer::{Boundary, Limit};
-use super::policies::{self, Queue, shares};
 use crate::scenario::{Admission, Preemption};
 
 /// The state below the boundary. Times in seconds.

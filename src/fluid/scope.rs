@@ -2,8 +2,8 @@
 
 use crate::scenario::catalogue::word;
 use crate::scenario::{
-    Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
-    Trigger, Victim,
+    Admission, Batching, Engine, Mixing, Order, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError,
+    SequenceLimit, Sight, Transfer, Trigger, Victim,
 };
 
 /// Why theory does not answer this scenario; none when it does.
@@ -18,20 +18,16 @@ pub fn refusal(scenario: &Scenario) -> Option<ScenarioError> {
 
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
-    let known: BatchRules = Engine::VllmV1.rules();
-    let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
+    let rules = scenario.batch_rules();
     let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
     if scenario.cluster.is_some() {
         return Some(("cluster", "describes more than one instance".into()));
     }
-    if policy.engine.rules() != known {
-        return named("policy.engine", word(&policy.engine));
+    if rules.mixing == Mixing::Exclusive {
+        return named("policy.batching.mixing", word(&rules.mixing));
     }
-    if scenario.batch_rules() != known {
-        return Some(("policy.batching", "differs from the rules of `vllm-v1`".into()));
-    }
-    if short {
-        return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
+    if let Some(refused) = mixed_rules(scenario) {
+        return Some(refused);
     }
     if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
         return named("policy.admission", word(&policy.admission));
@@ -56,6 +52,27 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     }
     if !policy.prediction.is_exact() {
         return Some(("policy.prediction", "is not exact".into()));
+    }
+    None
+}
+
+/// Of the rules for mixed iterations those without a law.
+fn mixed_rules(scenario: &Scenario) -> Option<(&'static str, String)> {
+    let rules = scenario.batch_rules();
+    let limited = scenario.instance.max_batch_tokens.is_some();
+    let in_memory = scenario.instance.kv_tokens.is_some();
+    let plain = rules == Engine::VllmV1.rules();
+    if scenario.sequence_cap() == 1 && !plain && (limited || rules != Engine::Orca.rules()) {
+        return Some(("instance.max_sequences", "is 1 under rules other than those of `vllm-v1`".into()));
+    }
+    if rules.packing == Packing::Fill && rules.prompts == Prompts::Whole && limited {
+        return Some(("policy.batching.packing", "is `fill`".into()));
+    }
+    if rules.packing == Packing::Fill && in_memory {
+        return Some(("policy.batching.packing", "is `fill` beside a limited memory".into()));
+    }
+    if in_memory && rules.sequence_limit == SequenceLimit::Batch {
+        return Some(("policy.batching.sequence_limit", "is `batch` beside a limited memory".into()));
     }
     None
 }

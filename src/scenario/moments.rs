@@ -459,12 +459,14 @@ mod tests {
         let mut scenario = super::super::load("test", text, &[]).unwrap();
         scenario.workload = workload(few(2, 5), few(1, 3));
         scenario.instance.kv_tokens = None;
-        for (first, present) in [(FirstToken::Decode, false), (FirstToken::Decode, true), (FirstToken::Prefill, false)] {
+        for (first, present) in [(FirstToken::Decode, false), (FirstToken::Decode, true), (FirstToken::Prefill, false)]
+        {
             scenario.policy.batching.first_token = Some(first);
             scenario.policy.batching.prompts = present.then_some(Prompts::Present);
             let (mut work, mut held, mut squares, mut peak) = (0.0, 0.0, 0.0, 0.0);
             for (s, o) in [(2.0, 1), (2.0, 3), (5.0, 1), (5.0, 3)] {
-                let mut tokens = if present { vec![] } else { vec![s + if first == FirstToken::Prefill { 1.0 } else { 0.0 }] };
+                let mut tokens =
+                    if present { vec![] } else { vec![s + if first == FirstToken::Prefill { 1.0 } else { 0.0 }] };
                 let decodes = if first == FirstToken::Prefill { 2..=o } else { 1..=o };
                 tokens.extend(decodes.map(|i| s + f64::from(i)));
                 work += 0.25 * (tokens.len() as f64 + if present { 0.0 } else { s - 1.0 });

@@ -8,8 +8,8 @@ mod split;
 
 use super::boundary::Regime;
 use super::equilibrium;
-use super::load::Load;
 use super::latency::State;
+use super::load::Load;
 use super::slots::Wait;
 use crate::answer::{Boundary, Limit, Summary};
 use crate::scenario::{Mixing, Priority, Prompts, Scenario, SequenceLimit};
