@@ -6,7 +6,9 @@
 mod backlog;
 mod bins;
 mod boundary;
+mod capped;
 pub mod closed_forms;
+mod dispersion;
 mod equilibrium;
 mod latency;
 mod load;
@@ -25,6 +27,8 @@ mod slots;
 #[cfg(test)]
 mod testing;
 mod transform;
+mod unlimited;
+mod waiting;
 
 use crate::answer::{FluidSolution, Verdict};
 use crate::scenario::Scenario;
