@@ -9,13 +9,14 @@ use statrs::function::erf::erfc;
 use super::backlog::{self, Backlog, Own, Traffic};
 use super::boundary::Regime;
 use super::load::{Chunks, Load};
-use super::memory::{self, Pressure};
+use super::memory;
 use super::mixture::{gathered, output_nodes, percentiles};
 use super::residents::{self, Question, Residents};
+use super::rules;
 use super::slots::{self, Line, Wait};
 use crate::answer::{Boundary, Limit};
 use crate::cost::affine_coefficients;
-use crate::scenario::{Admission, Preemption};
+use crate::scenario::{Admission, Preemption, Transfer};
 use crate::schedule::budget;
 
 /// The state below the boundary. Times in seconds.
@@ -48,6 +49,8 @@ struct Parts {
     /// E\[T\] over iterations, and x.
     step: f64,
     prompt_share: f64,
+    /// Seconds that a rule on entries holds an arrival back.
+    entry_wait: f64,
 }
 
 /// Works out the state at the load's λ, below the boundary.
@@ -60,26 +63,28 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let p = parts.wait.probability;
     let full = parts.residents.full;
     let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
-    let ttft = base + p * parts.wait.mean;
-    let swapped_time = swapped_time(load, binding, &parts);
-    let decode_time = decode_time(load, &parts, boundary) + swapped_time.1;
+    let ttft = base + p * parts.wait.mean + parts.entry_wait;
+    let away = swapped_time(load, binding, &parts);
+    let stand = rules::standing(load, rate * parts.step);
+    let active_time = decode_time(load, &parts, boundary) + away.lost_s;
+    let decode_time = active_time + away.away_s + stand.residents / rate;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
     let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
-    let decoding = rate * (decode_time - swapped_time.1);
+    let decoding = rate * active_time;
     let context = load.moments.held_mean() - load.prompt() - 1.0;
-    let per_step = (decode_time - swapped_time.1) / (output - 1.0).max(1e-12);
+    let per_step = active_time / (output - 1.0).max(1e-12);
     let gaps = gaps(load, &parts);
     let first = ttft_percentiles(&parts);
     let whole = if output > 1.0 { e2e_percentiles(load, &parts, ttft, tbt) } else { first };
     Some(State {
         step: parts.step,
-        batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, swapped_time.0),
+        batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, &away),
         waiting: rate * (ttft - in_prefill),
-        running: decoding + rate * in_prefill,
-        swapped: rate * swapped_time.1,
-        kv_tokens: rate * (per_step * context + held_in_prefill(load, &parts, in_prefill)),
-        preemptions: swapped_time.0,
+        running: decoding + rate * in_prefill + stand.residents,
+        swapped: rate * away.away_s,
+        kv_tokens: rate * (per_step * context + held_in_prefill(load, &parts, in_prefill)) + stand.tokens,
+        preemptions: away.per_request,
         ttft: (ttft, first),
         tbt: (tbt, gaps),
         e2e: (e2e, whole),
@@ -96,11 +101,13 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
 }
 
 /// Tokens prefilled again per iteration.
-fn again(load: &Load, parts: &Parts, preemptions: f64) -> f64 {
-    if load.scenario.policy.preemption != Preemption::Recompute {
-        return 0.0;
-    }
-    load.served_per_s * parts.step * preemptions * load.prompt()
+fn again(load: &Load, parts: &Parts, away: &Away) -> f64 {
+    let per_preemption = match load.scenario.policy.preemption {
+        Preemption::Recompute => load.prompt(),
+        Preemption::Restart => load.prompt() + away.lost_steps,
+        Preemption::None | Preemption::Swap => 0.0,
+    };
+    load.served_per_s * parts.step * away.per_request * per_preemption
 }
 
 fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
@@ -120,8 +127,14 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let busy = rate / (1.0 - idle);
     let step = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
     let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
-    let parts = Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share };
-    if affine_coefficients(load.law()).is_some() { Some(parts) } else { bent(load, partial, parts) }
+    let parts = Parts { line, chunks, residents, backlog, wait, idle, decodes, step, prompt_share, entry_wait: 0.0 };
+    let affine = affine_coefficients(load.law()).is_some();
+    let mut parts = if affine { parts } else { bent(load, partial, parts)? };
+    parts.entry_wait = rules::entry_wait_s(load, parts.step);
+    if parts.entry_wait > 0.0 {
+        parts.backlog.owns = delayed(&parts.backlog.owns, parts.entry_wait);
+    }
+    Some(parts)
 }
 
 /// Hinge and staircase: the number of decodes is found so that the chain's own iterations serve them, and the line is the
@@ -289,17 +302,50 @@ fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
     slope / (1.0 - elasticity)
 }
 
-/// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
-fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> (f64, f64) {
+/// What preemptions do to one request.
+#[derive(Debug, Clone, Copy, Default)]
+struct Away {
+    /// ν.
+    per_request: f64,
+    /// Seconds preempted.
+    away_s: f64,
+    /// Seconds of runs that were lost.
+    lost_s: f64,
+    /// Iterations of a run that is lost.
+    lost_steps: f64,
+}
+
+/// Preemption below the boundary: the saturated rates times the probability of a full memory.
+fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> Away {
     let policy = &load.scenario.policy;
-    if binding.limit != Limit::KvMemory || policy.admission == Admission::Reserve {
-        return (0.0, 0.0);
-    }
+    let reserves = policy.admission == Admission::Reserve && policy.prediction.is_exact();
+    let Some(memory) = load.memory.filter(|_| binding.limit == Limit::KvMemory && !reserves) else {
+        return Away::default();
+    };
     let flow = load.served_per_s * parts.step;
-    let Some(pressure): Option<Pressure> = memory::pressure(load, flow, 32.0) else { return (0.0, 0.0) };
+    let Some(pressure) = memory::pressed(load, memory, flow, 32.0) else { return Away::default() };
     let c = parts.wait.probability;
-    let per_request = c * pressure.evicted_per_step / (flow * (load.prompt() + 1.0));
-    (per_request, c * pressure.swapped / load.served_per_s)
+    let worked = c * pressure.evicted_per_step / (flow * (load.prompt() + 1.0));
+    let per_request = c * pressure.per_request * pressure.victim_tokens / (load.prompt() + 1.0);
+    let transfers = match (policy.preemption, policy.swap_transfer) {
+        (Preemption::Swap, Transfer::Overlapped) => memory::transfer_s(load, pressure.victim_tokens - 1.0),
+        _ => 0.0,
+    };
+    let lost_steps = if policy.preemption == Preemption::Restart { pressure.stay_steps } else { 0.0 };
+    Away {
+        per_request,
+        away_s: c * pressure.swapped / load.served_per_s + worked * transfers,
+        lost_s: worked * lost_steps * parts.step,
+        lost_steps,
+    }
+}
+
+/// Arrivals that wait for their turn in batches: each way through the backlog longer by a uniform wait of mean `wait`.
+fn delayed(owns: &[Own], wait: f64) -> Vec<Own> {
+    let parts = [0.25, 0.75, 1.25, 1.75];
+    owns.iter()
+        .flat_map(|own| parts.map(|part| Own { time: own.time + part * wait, mass: 0.25 * own.mass, ..*own }))
+        .collect()
 }
 
 /// The residual of the iteration in progress is uniform on it; the wait for a slot is zero or exponential.

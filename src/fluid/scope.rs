@@ -1,9 +1,10 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::load::Load;
+use super::memory;
 use crate::scenario::catalogue::word;
 use crate::scenario::{
-    Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
-    Trigger, Victim,
+    Admission, BatchRules, Batching, Engine, Policy, Preemption, Scenario, ScenarioError, Transfer, Trigger,
 };
 
 /// Why theory does not answer this scenario; none when it does.
@@ -14,6 +15,14 @@ pub fn refusal(scenario: &Scenario) -> Option<ScenarioError> {
         format!("{what}, which theory does not cover yet"),
         "use `fluidsim simulate`, which covers every rule",
     ))
+}
+
+/// Share of the time that the host link may be busy.
+const BUSY_LINK: f64 = 0.5;
+
+fn link_share(scenario: &Scenario) -> f64 {
+    let load = Load::of(scenario);
+    load.memory.map_or(0.0, |memory| memory::link_share(&load, memory))
 }
 
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
@@ -33,29 +42,15 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     if short {
         return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
     }
-    if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
-        return named("policy.admission", word(&policy.admission));
+    if policy.swap_transfer == Transfer::Overlapped && link_share(scenario) > BUSY_LINK {
+        return Some((
+            "policy.swap_transfer",
+            "is `overlapped`, and the host link would be so busy at λ* that requests on their way back fill the memory"
+                .into(),
+        ));
     }
-    if policy.preemption == Preemption::Restart {
-        return named("policy.preemption", word(&policy.preemption));
-    }
-    if policy.order != Order::Fcfs {
-        return named("policy.order", word(&policy.order));
-    }
-    if policy.trigger != Trigger::Conservative {
-        return named("policy.trigger", word(&policy.trigger));
-    }
-    if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
-        return named("policy.victim", word(&policy.victim()));
-    }
-    if policy.sight() != Sight::AtOnce {
-        return named("policy.arrivals_seen", word(&policy.sight()));
-    }
-    if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
-        return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
-    }
-    if !policy.prediction.is_exact() {
-        return Some(("policy.prediction", "is not exact".into()));
+    if policy.allow_waiting_preempt {
+        return Some(("policy.allow_waiting_preempt", "lets waiting requests take the place of residents".into()));
     }
     None
 }
