@@ -7,6 +7,7 @@
 use super::load::Load;
 use super::memory;
 use super::root;
+use super::rules;
 use super::transform::fold;
 use crate::answer::{Boundary, Limit, Method};
 use crate::cost::affine_coefficients;
@@ -53,6 +54,7 @@ pub(super) fn regimes(load: &Load) -> Vec<Regime> {
     if load.budget.is_finite() {
         found.push(token_budget(load));
     }
+    found.extend(rules::entry_limit(load));
     if let Some(capacity) = load.memory {
         let least = found.iter().map(|regime| regime.flow).fold(f64::INFINITY, f64::min);
         found.push(memory::regime(load, capacity, least));

@@ -184,15 +184,18 @@ impl<'a> Load<'a> {
         affine_coefficients(self.law()).filter(|_| self.scenario.batch_rules().mixed_cost == MixedCost::Sum)
     }
 
-    /// Tokens that prompts can have beside `decodes` decodes: all of the budget where they go first. A whole prompt that does not
-    /// fit leaves unused half of a size-biased prompt.
+    /// Tokens that prompts can have beside `decodes` decodes: all of the budget where they go first.
     pub fn left_to_prompts(&self, decodes: f64) -> f64 {
         let left = if self.prompts_first() { self.budget } else { budget::prefill_budget_fluid(self.budget, decodes) };
-        let left = if self.whole() { (left - self.unused_by_whole()).max(0.5 * left) } else { left };
         match self.scenario.batch_rules().priority {
             Priority::Split => left.min(self.scenario.split().1 as f64 * self.prompt() / self.shares().0),
             _ => left,
         }
+    }
+
+    /// Whether prompts that do not fit whole leave a part of the budget unused.
+    pub fn wastes_budget(&self) -> bool {
+        self.budget.is_finite() && self.scenario.batch_rules().prompts == Prompts::Whole
     }
 
     /// E\[s²\]/2E\[s\]: tokens of the budget that whole prompts leave unused while one waits.

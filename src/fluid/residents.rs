@@ -19,8 +19,6 @@ pub(super) struct Question<'a> {
     pub per_token_s: f64,
     pub per_context_s: f64,
     pub context_offset: f64,
-    /// Iterations before the one that ends the prompt.
-    pub prefilling: f64,
     /// KV tokens of partly written prompts per resident iteration.
     pub partial: f64,
     /// Index of dispersion of arrivals over a residence: 1 for Poisson.
@@ -145,7 +143,7 @@ fn below_cap(question: &Question, shape: &Shape, (x, y, rho): (f64, f64, f64), f
         let m = (n - delta).max(0.3);
         let alpha = question.base_s + shape.per_resident * m;
         let last = logs[logs.len() - 1];
-        let next = last + (question.rate * (shape.output + question.prefilling) * alpha / ((1.0 - x) * m)).ln() / ratio;
+        let next = last + (question.rate * shape.output * alpha / ((1.0 - x) * m)).ln() / ratio;
         highest = highest.max(next);
         logs.push(next);
         if next < highest - 40.0 {
@@ -198,7 +196,7 @@ fn iterations(question: &Question, shape: &Shape, x: f64, found: &mut Residents)
     let second = mean * mean + a * a * question.rate * shape.prompt_squared * mean / (1.0 - x * x);
     let own = alpha + a * shape.prompt + x * second / mean;
     found.free = Steps { residual: second / (2.0 * mean), own };
-    let flow = question.cap / (shape.output + question.prefilling);
+    let flow = question.cap / shape.output;
     let alpha = question.base_s + shape.per_resident * question.cap;
     let mean = alpha + a * shape.lump * flow;
     let second = mean * mean + a * a * shape.lump_squared * flow;
@@ -231,7 +229,6 @@ mod tests {
             per_token_s: 0.00025,
             per_context_s,
             context_offset: 0.0,
-            prefilling: 0.0,
             partial: 0.0,
             dispersion: 1.0,
             moments,

@@ -1,9 +1,11 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::load::Load;
+use super::memory;
 use crate::scenario::catalogue::word;
 use crate::scenario::{
-    Admission, Batching, Engine, Mixing, Order, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError,
-    SequenceLimit, Sight, Transfer, Trigger, Victim,
+    Admission, Batching, Engine, Mixing, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError, SequenceLimit,
+    Transfer, Trigger,
 };
 
 /// Why theory does not answer this scenario; none when it does.
@@ -14,6 +16,14 @@ pub fn refusal(scenario: &Scenario) -> Option<ScenarioError> {
         format!("{what}, which theory does not cover yet"),
         "use `fluidsim simulate`, which covers every rule",
     ))
+}
+
+/// Share of the time that the host link may be busy.
+const BUSY_LINK: f64 = 0.5;
+
+fn link_share(scenario: &Scenario) -> f64 {
+    let load = Load::of(scenario);
+    load.memory.map_or(0.0, |memory| memory::link_share(&load, memory))
 }
 
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
@@ -29,29 +39,15 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     if let Some(refused) = mixed_rules(scenario) {
         return Some(refused);
     }
-    if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
-        return named("policy.admission", word(&policy.admission));
+    if policy.swap_transfer == Transfer::Overlapped && link_share(scenario) > BUSY_LINK {
+        return Some((
+            "policy.swap_transfer",
+            "is `overlapped`, and the host link would be so busy at λ* that requests on their way back fill the memory"
+                .into(),
+        ));
     }
-    if policy.preemption == Preemption::Restart {
-        return named("policy.preemption", word(&policy.preemption));
-    }
-    if policy.order != Order::Fcfs {
-        return named("policy.order", word(&policy.order));
-    }
-    if policy.trigger != Trigger::Conservative {
-        return named("policy.trigger", word(&policy.trigger));
-    }
-    if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
-        return named("policy.victim", word(&policy.victim()));
-    }
-    if policy.sight() != Sight::AtOnce {
-        return named("policy.arrivals_seen", word(&policy.sight()));
-    }
-    if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
-        return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
-    }
-    if !policy.prediction.is_exact() {
-        return Some(("policy.prediction", "is not exact".into()));
+    if policy.allow_waiting_preempt {
+        return Some(("policy.allow_waiting_preempt", "lets waiting requests take the place of residents".into()));
     }
     None
 }

@@ -3,7 +3,8 @@
 //! probability that the memory is full, and the variability of the seconds that a request needs gives the wait.
 
 use super::load::Load;
-use super::memory::{unused_greedy, unused_reserve};
+use super::memory::{self, unused_reserve};
+use super::reserved;
 use crate::scenario::Admission;
 
 /// The wait for memory.
@@ -28,16 +29,15 @@ pub(super) struct Line {
 pub(super) fn wait(load: &Load, line: Line, capacity: f64, (boundary, calm): (f64, f64)) -> Wait {
     let moments = &load.moments;
     let reserve = load.scenario.policy.admission == Admission::Reserve;
-    let waste = load.block_waste();
-    let held = if reserve { moments.reserved_mean() } else { moments.held_mean() } + waste * load.output();
-    let unused = if reserve { unused_reserve(load) } else { unused_greedy(load) };
-    let squares = if reserve {
-        moments.held(2, 1) + 2.0 * moments.held(1, 2) + moments.held(0, 3)
+    let waste = load.block_waste() * load.output();
+    let (held, squares, in_use) = if reserve {
+        let told = reserved::of(load);
+        (told.counted + waste, told.squares, capacity - unused_reserve(load))
     } else {
-        moments.held_squares()
+        (moments.held_mean() + waste, moments.held_squares(), memory::in_use(load, capacity))
     };
     let unit = squares / held;
-    let in_use = (capacity - unused).max(unit);
+    let in_use = in_use.max(unit);
     let factor = variability(load, line, in_use, reserve);
     let slots = in_use / unit;
     let whole = slots.floor().max(1.0);
@@ -95,6 +95,7 @@ fn full_probability(load: &Load, line: Line, unit: f64, held: f64, boundary: f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fluid::memory::unused_greedy;
     use crate::fluid::testing::{geometric, scenario, uniform, with_context, with_memory};
     use approx::assert_relative_eq;
 

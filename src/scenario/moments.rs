@@ -135,6 +135,12 @@ impl Moments {
         self.held[2][0] + 2.0 * self.held[1][1] + self.held[0][2]
     }
 
+    /// Whether all requests have one prompt and one output length.
+    pub fn is_one_valued(&self) -> bool {
+        let single = |first: f64, second: f64| second - first * first <= 1e-9 * second;
+        single(self.held[1][0], self.held[2][0]) && single(self.raw[0][1], self.raw[0][2])
+    }
+
     /// E\[o(s+o)\]: KV reserved, summed over a request's iterations, under reserve admission.
     pub fn reserved_mean(&self) -> f64 {
         self.held[1][1] + self.held[0][2]

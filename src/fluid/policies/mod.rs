@@ -5,12 +5,12 @@ mod mixed;
 mod present;
 pub(super) mod shares;
 mod split;
+pub(super) mod starved;
 
 use super::boundary::Regime;
 use super::equilibrium;
 use super::latency::State;
 use super::load::Load;
-use super::slots::Wait;
 use crate::answer::{Boundary, Limit, Summary};
 use crate::scenario::{Mixing, Priority, Prompts, Scenario, SequenceLimit};
 
@@ -55,22 +55,27 @@ pub(super) fn below(load: &Load, regimes: &[Regime], boundary: &Boundary) -> Opt
 pub(super) enum Queue {
     /// For being admitted, before its prompt.
     Entry,
-    /// For its first decode, behind the decodes of others.
+    /// For one of the places of decodes, with its prompt processed.
     Decodes,
+    /// For tokens that prompts leave to decodes.
+    Tokens,
 }
 
 /// Where the queue of the binding limit stands. Where prompts go first, or decodes have places of their own and no residency is
 /// limited, requests wait with their prompts processed.
 pub(super) fn queue(load: &Load, binding: &Regime) -> Queue {
-    let residents = load.scenario.batch_rules().sequence_limit == SequenceLimit::Residents;
-    let decodes = match kind(load.scenario) {
-        Kind::Split => split::decodes_bind(load, binding),
-        Kind::Mixed if load.prompts_first() => {
-            binding.limit == Limit::TokenBudget || (binding.limit == Limit::SequenceCap && !residents)
-        }
-        Kind::Mixed | Kind::Present => false,
-    };
-    if decodes { Queue::Decodes } else { Queue::Entry }
+    let by_batch = load.scenario.batch_rules().sequence_limit == SequenceLimit::Batch;
+    match (kind(load.scenario), binding.limit) {
+        (Kind::Split, _) if split::decodes_bind(load, binding) => Queue::Decodes,
+        (Kind::Mixed, Limit::TokenBudget) if load.prompts_first() => Queue::Tokens,
+        (Kind::Mixed, Limit::SequenceCap) if load.prompts_first() && by_batch => Queue::Decodes,
+        _ => Queue::Entry,
+    }
+}
+
+/// Most sequences that decode in one iteration.
+pub(super) fn most_decodes(load: &Load) -> f64 {
+    if kind(load.scenario) == Kind::Split { load.scenario.split().0 as f64 } else { f64::INFINITY }
 }
 
 impl Queue {
@@ -78,37 +83,31 @@ impl Queue {
     pub fn slots(self, load: &Load, binding: &Regime) -> f64 {
         match self {
             Self::Decodes => binding.running.round().max(1.0),
-            Self::Entry if kind(load.scenario) == Kind::Split => split::most_decodes(load).round().max(1.0),
-            Self::Entry => load.cap,
+            Self::Entry if kind(load.scenario) == Kind::Split => split::most_residents(load).round().max(1.0),
+            Self::Entry | Self::Tokens => load.cap,
         }
     }
 
     /// Whether the wait is for one of those places.
     pub fn is_for_slots(self, load: &Load, binding: &Regime) -> bool {
         let split = kind(load.scenario) == Kind::Split;
-        self == Self::Decodes || (binding.limit == Limit::SequenceCap && !split)
-    }
-
-    /// The part of the wait that comes before the prompt: all of it, or what lasts until the residency cap lets one in.
-    pub fn before_prompt(self, load: &Load, binding: &Regime, wait: Wait) -> Wait {
-        if self == Self::Entry {
-            return wait;
-        }
-        if load.scenario.batch_rules().sequence_limit == SequenceLimit::Batch || wait.mean <= 0.0 {
-            return Wait::default();
-        }
-        let beside = (load.cap - self.slots(load, binding)).max(0.0) / load.served_per_s;
-        Wait { probability: wait.probability * (-beside / wait.mean).exp(), mean: wait.mean }
+        self == Self::Decodes || (self == Self::Entry && binding.limit == Limit::SequenceCap && !split)
     }
 }
 
-/// The state as requests see it: a prompt that emits nothing leaves the first token to the first decode.
+/// The state as requests see it: a prompt that emits nothing leaves the first token to the first decode; where a budget counts
+/// context, requests wait for it as residents.
 pub(super) fn observed(load: &Load, mut state: State) -> State {
     if load.silent() {
-        let gap = state.tbt.0 - state.paused / (load.output() - 1.0);
-        state.ttft.0 += state.paused + gap;
-        state.ttft.1.iter_mut().for_each(|quantile| *quantile += gap);
-        state.tbt.0 = gap;
+        let gaps = load.output() - 1.0;
+        state.ttft.0 += state.paused + state.first_gap;
+        state.tbt.0 -= state.paused / gaps.max(1.0);
+    }
+    if context_budget(load).is_some() {
+        let paused = load.served_per_s * state.entry_wait;
+        state.waiting -= paused;
+        state.running += paused;
+        state.kv_tokens += paused * (load.moments.held(1, 0) + 1.0);
     }
     state
 }

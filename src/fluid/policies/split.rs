@@ -59,7 +59,7 @@ pub fn decodes_bind(load: &Load, binding: &Regime) -> bool {
 }
 
 /// Residents while all places of decodes are taken and prompts pass at the pace of decodes.
-pub fn most_decodes(load: &Load) -> f64 {
+pub fn most_residents(load: &Load) -> f64 {
     let gaps = (load.output() - 1.0).max(1.0);
     load.scenario.split().0 as f64 * load.output() / gaps
 }
