@@ -79,6 +79,7 @@ fn rows(
     let mut rows = vec![row("lambda_star_per_s", Some(boundary), saturated, Some(0.01))];
     let load = fluid.lambda_per_s / fluid.boundary.low_per_s;
     let poisson = scenario.workload.arrivals.squared_cv() == 1.0
+        && scenario.workload.rate_shape.is_constant()
         && scenario.workload.trace.as_ref().is_none_or(|source| source.mode == TraceMode::Resample);
     for ((name, analytic), (_, measured)) in fluid.summary.quantities().into_iter().zip(simulated.summary.quantities())
     {
