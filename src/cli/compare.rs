@@ -56,6 +56,11 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         )?;
         report::file::write_whole(file, &report::render_svg(&pictures::overlay(&path, &comparison.runs)))?;
     }
-    args.output.write(&report::compare_report(&comparison.rows, &comparison.notes, args.output.format()))?;
+    args.output.write(&report::compare_report(
+        &comparison.rows,
+        &comparison.evidence,
+        &comparison.notes,
+        args.output.format(),
+    ))?;
     Ok(if comparison.holds() { Outcome::Fine } else { Outcome::CheckFailed })
 }

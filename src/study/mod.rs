@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
+pub mod gate;
 mod operations;
 pub mod plan;
 pub mod queues;
