@@ -9,7 +9,7 @@ use crate::report::{self, Format};
 use crate::study::gate::errors::{Measured, committed, read, written};
 use crate::study::gate::measure::{Effort, pieces, run as measure};
 use crate::study::gate::verdict::regressions;
-use crate::study::gate::{Family, families, family};
+use crate::study::gate::{Family, families, family, map};
 
 /// How far theory can be trusted: its errors against the engine, over families of scenarios at five loads
 ///
@@ -23,7 +23,8 @@ Examples:
   fluidsim trust --only v1-swap
   fluidsim trust --show v1-swap > swap.toml
   fluidsim trust --run --quick
-  fluidsim trust --run --format csv --out src/study/gate/errors.csv")]
+  fluidsim trust --run --format csv --out src/study/gate/errors.csv
+  fluidsim trust --map papers/trust.svg --format csv --out papers/trust.csv")]
 pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
@@ -33,7 +34,7 @@ pub struct Args {
     run: bool,
 
     /// Fewer trials: waits near λ* stay unresolved
-    #[arg(long, requires = "run")]
+    #[arg(long)]
     quick: bool,
 
     /// Only this family; may be repeated
@@ -41,8 +42,12 @@ pub struct Args {
     only: Vec<String>,
 
     /// Keep the engine's figures of this table where family, load and rate are the same: after a change of theory alone
-    #[arg(long, value_name = "FILE", requires = "run")]
+    #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
+
+    /// Measure over load, memory and the spread of outputs instead, and draw the map of it as SVG
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "only"])]
+    map: Option<PathBuf>,
 
     /// Print the scenario of a family as TOML
     #[arg(long, value_name = "FAMILY", conflicts_with_all = ["run", "only"])]
@@ -50,9 +55,20 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
-    check_files(&[("--out", args.output.out.as_deref())])?;
+    check_files(&[("--out", args.output.out.as_deref()), ("--map", args.map.as_deref())])?;
+    let measuring = args.run || args.map.is_some();
+    if !measuring && (args.quick || args.keep.is_some()) {
+        return Err(usage_error("--quick, --keep", "are given, but nothing is measured", "add --run or --map FILE"));
+    }
     if let Some(name) = &args.show {
         args.output.write(&chosen(name)?.scenario.to_toml())?;
+        return Ok(Outcome::Fine);
+    }
+    if let Some(file) = &args.map {
+        let families = map::families()?;
+        let rows = measured(args, &families, seed)?;
+        report::file::write_whole(file, &report::render_heat(&report::trust_map(&rows)))?;
+        args.output.write(&shown(&families, &rows, args.output.format()))?;
         return Ok(Outcome::Fine);
     }
     let families = if args.only.is_empty() {
@@ -66,16 +82,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         args.output.write(&shown(&families, &before, args.output.format()))?;
         return Ok(Outcome::Fine);
     }
-    let known = match &args.keep {
-        Some(file) => read(&std::fs::read_to_string(file).map_err(|error| {
-            usage_error("--keep", format!("`{}` cannot be read: {error}", file.display()), "name a table of errors")
-        })?),
-        None => Vec::new(),
-    };
-    let bar = Progress::over(pieces(&families), "measuring");
-    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
-    let rows = measure(&families, seed, effort, &known, &|| bar.advance());
-    bar.finish();
+    let rows = measured(args, &families, seed)?;
     args.output.write(&shown(&families, &rows, args.output.format()))?;
     let worse = regressions(&before, &rows);
     for row in &worse {
@@ -83,6 +90,20 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         eprintln!("worse than the table: {} of {}{place}", row.quantity, row.family);
     }
     Ok(if worse.is_empty() { Outcome::Fine } else { Outcome::CheckFailed })
+}
+
+fn measured(args: &Args, families: &[Family], seed: u64) -> anyhow::Result<Vec<Measured>> {
+    let known = match &args.keep {
+        Some(file) => read(&std::fs::read_to_string(file).map_err(|error| {
+            usage_error("--keep", format!("`{}` cannot be read: {error}", file.display()), "name a table of errors")
+        })?),
+        None => Vec::new(),
+    };
+    let bar = Progress::over(pieces(families), "measuring");
+    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
+    let rows = measure(families, seed, effort, &known, &|| bar.advance());
+    bar.finish();
+    Ok(rows)
 }
 
 fn chosen(name: &str) -> anyhow::Result<Family> {

@@ -4,9 +4,11 @@ use super::number;
 use super::table::{Cell, Column, Table};
 use crate::answer::compare::CompareRow;
 use crate::answer::trust::{Evidence, Mark, Standing};
+use crate::report::{Heat, HeatCell, HeatMap};
 use crate::study::gate::errors::Measured;
+use crate::study::gate::map::{self, CVS, MEMORIES};
 use crate::study::gate::verdict::{self, Miss, Standing as FamilyStanding, lines, trusted_up_to};
-use crate::study::gate::{BOUNDARY, Family, GOALS};
+use crate::study::gate::{BOUNDARY, Family, GOALS, LOADS};
 
 /// The three tables of `fluidsim trust`: members, quantities, families.
 pub fn trust_tables(families: &[Family], rows: &[Measured]) -> Vec<Table> {
@@ -127,6 +129,38 @@ fn largest(misses: &[Miss]) -> String {
     let parts: Vec<String> =
         GOALS.iter().filter_map(|goal| of(goal.quantity).map(|miss| shown(miss, goal.short))).collect();
     parts.join("; ")
+}
+
+/// The errors of mean E2E and TTFT over load, memory and the spread of outputs.
+pub fn trust_map(rows: &[Measured]) -> HeatMap {
+    let panel = |quantity: &str, short: &str, cv: f64| Heat {
+        title: format!("{short}, outputs of cv {cv}"),
+        columns: LOADS.map(|load| load.to_string()).into(),
+        rows: MEMORIES.map(|memory| memory.to_string()).into(),
+        cells: MEMORIES
+            .map(|memory| LOADS.map(|load| heat_cell(map::cell(rows, (cv, memory, load), quantity))).into())
+            .into(),
+    };
+    let panels = [("e2e_s.mean", "E2E"), ("ttft_s.mean", "TTFT")]
+        .map(|(quantity, short)| CVS.map(|cv| panel(quantity, short, cv)).into());
+    HeatMap {
+        title: "Error of theory beyond the engine's 95 % interval, per cent".to_owned(),
+        x_label: "λ/λ*".to_owned(),
+        y_label: "KV tokens".to_owned(),
+        edges: vec![0.01, 0.03, 0.1, 0.3],
+        legend: ["up to 1", "to 3", "to 10", "to 30", "above"].map(str::to_owned).into(),
+        absent: "no figure".to_owned(),
+        panels: panels.into(),
+    }
+}
+
+fn heat_cell(row: Option<&Measured>) -> HeatCell {
+    let Some(row) = row else { return HeatCell { value: None, text: number::ABSENT.to_owned() } };
+    let unclear = if row.is_resolved() { "" } else { "?" };
+    HeatCell {
+        value: Some(row.error()).filter(|error| error.is_finite()),
+        text: format!("{}{unclear}", per_cent(row.error())),
+    }
 }
 
 /// What the gate says of a figure, in a few letters.

@@ -19,14 +19,16 @@ pub mod printer;
 pub mod record;
 #[cfg(test)]
 mod samples;
+mod scale;
 mod solution;
 pub mod table;
 pub mod text;
 
 pub use fan::Fan;
-pub use gate::trust_tables;
+pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};
-pub use plot::{Lane, Plot, Series, Span, Style, render_lanes, render_svg};
+pub use plot::{Heat, HeatCell, HeatMap, Lane, Plot, Series, Span, Style, render_heat, render_lanes, render_svg};
+pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};
 

@@ -7,6 +7,7 @@ pub mod gate;
 mod operations;
 pub mod plan;
 pub mod queues;
+pub mod scale;
 pub mod simulate;
 pub mod stability;
 mod summary;

@@ -53,6 +53,12 @@ impl Measured {
         goal_of(&self.quantity).is_some_and(|goal| self.error() > goal.p90)
     }
 
+    /// Whether it counts in the figures over all members: not where neither answer has a preemption to speak of.
+    pub fn counts(&self) -> bool {
+        self.quantity != "preemptions_per_request"
+            || [self.analytic, self.simulated].into_iter().flatten().any(|value| value >= FLOOR)
+    }
+
     /// (analytic − simulated)/simulated, the latter at least the floor.
     pub fn gap(&self) -> Option<f64> {
         let simulated = self.simulated?;
@@ -138,6 +144,7 @@ mod tests {
         assert_eq!(row("running", 10.2, 10.0, 0.25).error(), 0.0);
         // 1e-4 preemptions per request are as good as none.
         assert!((row("preemptions_per_request", 0.0011, 1e-4, 0.0).error() - 0.1).abs() < 1e-12);
+        assert!(!row("preemptions_per_request", 0.0, 1e-4, 0.0).counts() && row("running", 0.0, 0.0, 0.0).counts());
         let none = Measured { analytic: None, ..row("running", 0.0, 1.0, 0.1) };
         assert!(none.error().is_infinite() && none.misses() && none.gap().is_none());
     }

@@ -77,13 +77,12 @@ pub fn run(
 fn boundary(family: &Family, seed: u64, effort: Effort, known: &[Measured]) -> Vec<Measured> {
     let solved = fluid::solve(&family.scenario);
     let before = known.iter().find(|row| row.family == family.name && row.quantity == BOUNDARY);
-    let engine = match before.and_then(Measured::interval) {
-        Some(seen) => Some(Figure::simulated(seen.mean, seen.low, seen.high)),
-        None => {
-            let options = SaturatedOptions { seed, trials: effort.trials, completions: f64::from(effort.completions) };
-            saturated(&family.scenario, &solved, &options, &silent).throughput_per_s
-        }
+    let measured = || {
+        let options = SaturatedOptions { seed, trials: effort.trials, completions: f64::from(effort.completions) };
+        saturated(&family.scenario, &solved, &options, &silent).throughput_per_s
     };
+    let seen = before.and_then(Measured::interval).map(|seen| Figure::simulated(seen.mean, seen.low, seen.high));
+    let engine = seen.or_else(measured);
     let theory = Figure::of(solved.boundary.low_per_s, solved.boundary.method);
     row(family, (None, solved.boundary.low_per_s), BOUNDARY, Some(theory), engine).into_iter().collect()
 }
@@ -123,7 +122,7 @@ pub fn at_load(scenario: &Scenario, load: f64) -> (Scenario, f64) {
 }
 
 /// The engine's figures, from as many trials as it takes.
-fn engine(scenario: &Scenario, options: &Options, effort: Effort) -> Summary {
+pub(super) fn engine(scenario: &Scenario, options: &Options, effort: Effort) -> Summary {
     let mut runs: Vec<Run> = Vec::new();
     let mut wanted = effort.trials;
     loop {

@@ -3,7 +3,10 @@
 
 pub mod errors;
 pub mod evidence;
+pub mod map;
 pub mod measure;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
 use serde::Deserialize;
@@ -106,24 +109,4 @@ pub fn family(name: &str) -> Result<Family, ScenarioError> {
     let remedy = format!("choose one of {}", names.join(", "));
     let found = all.iter().find(|family| family.name == name).cloned();
     found.ok_or_else(|| ScenarioError::at(name, "is no family of the gate", remedy))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fluid::{self, scope};
-
-    /// Every family can be read, and where theory covers it the limit that binds is the one that is stated.
-    #[test]
-    fn families_are_what_they_say() {
-        let all = families().unwrap();
-        assert!(all.len() >= 14, "{}", all.len());
-        for family in &all {
-            if scope::refusal(&family.scenario).is_none() {
-                let solved = fluid::solve(&family.scenario);
-                assert_eq!(solved.boundary.binding, family.binds, "{}", family.name);
-            }
-        }
-        assert!(super::family("nothing").unwrap_err().to_string().contains("nothing"));
-    }
 }

@@ -35,7 +35,7 @@ pub fn lines(rows: &[Measured]) -> Vec<Line> {
 }
 
 fn line(goal: Goal, rows: &[Measured]) -> Line {
-    let of_goal = || rows.iter().filter(|row| row.quantity == goal.quantity);
+    let of_goal = || rows.iter().filter(|row| row.quantity == goal.quantity && row.counts());
     let mut errors: Vec<f64> = of_goal().filter(|row| row.is_resolved()).map(Measured::error).collect();
     errors.sort_by(f64::total_cmp);
     let at = |p: f64| {
@@ -92,7 +92,7 @@ fn standing(family: &Family, rows: &[Measured]) -> Standing {
     }
     let miss =
         |row: &&Measured| Miss { load: row.load, quantity: row.quantity.clone(), error: row.error(), gap: row.gap() };
-    Standing::Measured(own.iter().filter(|row| row.misses()).map(|row| miss(row)).collect())
+    Standing::Measured(own.iter().filter(|row| row.misses()).map(miss).collect())
 }
 
 /// The highest load up to which no quantity but λ* misses its goal; none when the lowest does.
@@ -101,12 +101,13 @@ pub fn trusted_up_to(misses: &[Miss]) -> Option<f64> {
     LOADS.into_iter().take_while(|load| !fails(*load)).last()
 }
 
-/// Goals missed now that were met in `before`, or missed by half as much again: what a change made worse.
+/// Goals missed now that were met in `before`, or missed by half as much again: what a change made worse. What `before` does not know
+/// is new, not worse.
 pub fn regressions(before: &[Measured], now: &[Measured]) -> Vec<Measured> {
     let same = |a: &Measured, b: &Measured| (&a.family, a.load, &a.quantity) == (&b.family, b.load, &b.quantity);
     let worse = |row: &&Measured| {
         let known = before.iter().find(|known| same(known, row));
-        row.misses() && known.is_none_or(|known| !known.misses() || row.error() > 1.5 * known.error())
+        row.misses() && known.is_some_and(|known| !known.misses() || row.error() > 1.5 * known.error())
     };
     now.iter().filter(worse).cloned().collect()
 }
