@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod operations;
+pub mod trust;
 
 pub use operations::{ClassFigures, Operations};
 
