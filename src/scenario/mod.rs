@@ -17,6 +17,7 @@ pub mod overrides;
 pub mod policy;
 pub mod prediction;
 pub mod presets;
+pub mod scaled;
 pub mod schema;
 pub mod step_time;
 pub mod time;
