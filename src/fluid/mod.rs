@@ -6,25 +6,31 @@
 mod backlog;
 mod boundary;
 pub mod closed_forms;
+pub mod cycle;
 mod equilibrium;
+mod gap;
 mod latency;
 mod load;
 mod map;
+pub mod margin;
 mod memory;
 mod mixture;
+pub mod noise;
 mod notes;
 pub mod path;
 mod policies;
+pub mod region;
 mod residents;
 pub mod root;
 pub mod scope;
+pub mod sensitivity;
 mod single;
 mod slots;
 #[cfg(test)]
 mod testing;
 mod transform;
 
-use crate::answer::{FluidSolution, Verdict};
+use crate::answer::{Boundary, FluidSolution, Verdict};
 use crate::scenario::Scenario;
 
 use load::Load;
@@ -55,6 +61,20 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
     let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
     FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
+}
+
+/// λ* alone, without the state and the latencies: the same boundary that [`solve`] gives, for studies that need many of them.
+pub fn boundary(scenario: &Scenario) -> Boundary {
+    if scenario.cluster.is_some() {
+        return solve(scenario).boundary;
+    }
+    let load = Load::of(scenario);
+    let regimes = if load.cap <= 1.0 {
+        vec![equilibrium::single_regime(&single::service(&load))]
+    } else {
+        policies::regimes(&load)
+    };
+    boundary::of(&load, &regimes)
 }
 
 #[cfg(test)]

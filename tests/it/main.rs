@@ -13,6 +13,7 @@ mod experiment;
 mod formats;
 mod house;
 mod latex;
+mod limits;
 mod readme;
 mod real_traffic;
 mod recorded;
