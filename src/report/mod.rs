@@ -25,7 +25,7 @@ pub mod text;
 
 pub use fan::Fan;
 pub use json::{compare_json, simulate_json, solve_json};
-pub use limits::{cycle_table, margin_table, region_table, sensitivity_table};
+pub use limits::{margin_table, region_table, sensitivity_table};
 pub use plot::{Lane, Plot, Series, Span, Style, render_lanes, render_svg};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};
