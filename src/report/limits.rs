@@ -1,7 +1,6 @@
-//! Tables of what stands around λ*: its sensitivity, the cycle of a full memory, the region of two classes, the margin of memory.
+//! Tables of what stands around λ*: its sensitivity, the region of two classes, the margin of memory.
 
 use super::table::{Cell, Column, Table};
-use crate::fluid::cycle::Cycle;
 use crate::fluid::margin::Margin;
 use crate::fluid::region::Region;
 use crate::fluid::sensitivity::{Elasticity, SideSlope};
@@ -61,33 +60,6 @@ fn binds(row: &Elasticity) -> String {
         }
         (below, above) => below.or(above).map_or(String::new(), |side| side.binding.name().to_owned()),
     }
-}
-
-/// What becomes of the ages in a full memory.
-pub fn cycle_table(cycle: &Cycle) -> Table {
-    let mut table = Table::new(
-        "Ages in a full memory",
-        vec![Column::text("quantity"), Column::number("value", ""), Column::text("unit"), Column::text("method")],
-    );
-    let mut row = |name: &str, value: f64, unit: &str, method: &str| {
-        table.row(vec![Cell::text(name), Cell::digits(value, 6), Cell::text(unit), Cell::text(method)]);
-    };
-    row("spectral radius of the survival polynomial", cycle.radius, "", "exact");
-    row("rate of the balance without evictions", cycle.calm_per_s, "requests/s", "approximation");
-    if let Some(rate) = cycle.cycle_per_s {
-        row("rate of the eviction cycle", rate, "requests/s", "fluid");
-    }
-    if let Some(ratio) = cycle.flow_ratio {
-        row("completions per iteration, cycle over balance", ratio, "", "fluid");
-    }
-    table.note(match (cycle.radius > 1.0, cycle.cycle_per_s) {
-        (true, Some(_)) => "Radius above 1: the balance is unstable, and a backlog falls into the cycle.",
-        (true, None) => {
-            "Radius above 1, but the outputs spread: single requests blur the cohorts, and the memory law's evictions hold instead of a cycle."
-        }
-        (false, _) => "Radius at most 1: ages out of balance come back to it, and there is no cycle.",
-    });
-    table
 }
 
 /// The vertices of the region from the axis of class 1 to that of class 2, each with the limit of the edge that begins there.

@@ -28,7 +28,7 @@ pub mod text;
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};
-pub use limits::{cycle_table, margin_table, region_table, sensitivity_table};
+pub use limits::{margin_table, region_table, sensitivity_table};
 pub use plot::{Heat, HeatCell, HeatMap, Lane, Plot, Series, Span, Style, render_heat, render_lanes, render_svg};
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};

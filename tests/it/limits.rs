@@ -183,7 +183,6 @@ fn the_hinge_of_the_oracle_is_metastable() {
     assert!(last.throughput_per_s < 45.0 && last.running > 1000.0, "{last:?}");
 }
 
-/// The slope that the sensitivity gives is the one that the sweep shows.
 #[test]
 fn a_class_of_its_own_is_on_the_axis() {
     let step = StepTimeLaw::Affine { base_s: 0.02, per_token_s: 1e-4 };
