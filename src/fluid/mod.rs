@@ -4,7 +4,6 @@
 //! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
 
 mod backlog;
-mod bins;
 mod boundary;
 pub mod closed_forms;
 mod equilibrium;
@@ -14,8 +13,7 @@ mod map;
 mod memory;
 mod mixture;
 mod notes;
-mod ode;
-mod path;
+pub mod path;
 mod policies;
 mod residents;
 pub mod root;
@@ -31,8 +29,7 @@ use crate::scenario::Scenario;
 
 use load::Load;
 
-pub use ode::OdeError;
-pub use path::{Form, Path, PathError, PathOptions, PathPoint, trajectory};
+pub use path::{Form, OdeError, Path, PathError, PathOptions, PathPoint, PathSummary, trajectory};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.

@@ -43,6 +43,12 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
             "The trace's own arrival times are taken as Poisson: bursts make the waits longer than stated".into(),
         );
     }
+    if let Some(meaning) = workload.rate_shape.steady_state() {
+        notes.push(format!(
+            "λ changes over time: λ = {:.4}/s is {meaning}, and the figures are those of the steady state at it; the path in time follows λ(t)",
+            workload.rate()
+        ));
+    }
     let arrivals = workload.arrivals.squared_cv();
     if workload.trace.is_none() && arrivals != 1.0 {
         notes.push(format!(

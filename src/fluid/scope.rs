@@ -82,7 +82,7 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         trigger: Trigger::Conservative,
         ..Policy::of(engine, admission, preemption)
     };
-    near.workload.rate_per_s = Some(near.workload.rate() / servers(scenario));
+    near.workload.hold_rate(near.workload.rate() / servers(scenario));
     near.cluster = None;
     near.instance.max_batch_tokens = near.instance.max_batch_tokens.map(|budget| budget.max(near.sequence_cap()));
     if let Some(memory) = near.instance.kv_tokens

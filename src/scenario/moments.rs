@@ -307,6 +307,7 @@ mod tests {
     fn workload(prompt: LengthLaw, output: LengthLaw) -> Workload {
         Workload {
             rate_per_s: Some(1.0),
+            rate_shape: super::super::RateShape::default(),
             arrivals: super::super::ArrivalLaw::default(),
             class: vec![Class::new("a", prompt, output)],
             trace: None,

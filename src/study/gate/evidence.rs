@@ -74,6 +74,9 @@ fn arrivals(scenario: &Scenario) -> &'static str {
     if workload.trace.as_ref().is_some_and(|source| source.mode == TraceMode::Replay) {
         return "trace";
     }
+    if !workload.rate_shape.is_constant() {
+        return "varying";
+    }
     match workload.arrivals.squared_cv() {
         cv if cv < 0.8 => "smooth",
         cv if cv < 1.25 => "poisson",
