@@ -6,9 +6,10 @@ use crate::answer::compare::CompareRow;
 use crate::answer::trust::{Evidence, Mark, Standing};
 use crate::report::{Heat, HeatCell, HeatMap};
 use crate::study::gate::errors::Measured;
+use crate::study::gate::evidence::traits_of;
 use crate::study::gate::map::{self, CVS, MEMORIES};
 use crate::study::gate::verdict::{self, Miss, Standing as FamilyStanding, lines, trusted_up_to};
-use crate::study::gate::{BOUNDARY, Family, GOALS, LOADS};
+use crate::study::gate::{BOUNDARY, Family, GOALS, LOADS, SPIKE_GOALS};
 
 /// The three tables of `fluidsim trust`: members, quantities, families.
 pub fn trust_tables(families: &[Family], rows: &[Measured]) -> Vec<Table> {
@@ -97,7 +98,10 @@ fn families_table(families: &[Family], rows: &[Measured]) -> Table {
         let (word, why) = match &standing {
             FamilyStanding::Refused(reason) => ("refused".to_owned(), reason.clone()),
             FamilyStanding::NotMeasured => ("not measured".to_owned(), String::new()),
-            FamilyStanding::Measured(misses) => (verdict_word(misses), largest(misses)),
+            FamilyStanding::Measured(misses) if misses.is_empty() => (verdict_word(misses), String::new()),
+            FamilyStanding::Measured(misses) => {
+                (verdict_word(misses), format!("{}; {}", traits_of(family), largest(misses)))
+            }
         };
         if !why.is_empty() {
             table.note(format!("{name}: {why}"));
@@ -126,8 +130,11 @@ fn largest(misses: &[Miss]) -> String {
         let gap = miss.gap.map_or_else(|| "no figure".to_owned(), number::percent);
         format!("{short} {gap}{place}")
     };
-    let parts: Vec<String> =
-        GOALS.iter().filter_map(|goal| of(goal.quantity).map(|miss| shown(miss, goal.short))).collect();
+    let parts: Vec<String> = GOALS
+        .iter()
+        .chain(&SPIKE_GOALS)
+        .filter_map(|goal| of(goal.quantity).map(|miss| shown(miss, goal.short)))
+        .collect();
     parts.join("; ")
 }
 
@@ -299,8 +306,8 @@ mod tests {
         let family = |name: &str| crate::study::gate::family(name).unwrap();
         let text = render_all(&trust_tables(&[family("v1-uniform"), family("v1-swap")], &rows), Format::Table);
         assert!(text.contains("v1-uniform  0.30  0.5      –  0.0 ?   20 !"), "{text}");
-        assert!(text.contains("TTFT          11"), "{text}");
-        assert!(text.contains("v1-uniform: TTFT +30.0 % at 0.3"), "{text}");
+        assert!(text.contains("TTFT          10"), "{text}");
+        assert!(text.contains("outputs light; TTFT +30.0 % at 0.3"), "{text}");
         assert!(text.contains("not measured"), "{text}");
         assert!(text.lines().all(|line| crate::report::text::display_width(line) <= 100), "{text}");
     }

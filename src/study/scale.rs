@@ -278,7 +278,7 @@ mod tests {
     fn question() -> Scenario {
         let mut scenario = crate::study::gate::family("v1-uniform").unwrap().scenario;
         scenario.workload.rate_per_s = Some(10.0);
-        scenario.instance.max_sequences = 32;
+        scenario.instance.max_batch_tokens = None;
         scenario
     }
 
@@ -294,18 +294,18 @@ mod tests {
         assert!(times(&trace, 2).unwrap_err().to_string().contains("cluster"));
     }
 
-    /// From a backlog of 100 that 32 places work off: errors fall like n^(−1/2). The fitted exponent is off by more than .12 with a
+    /// From a backlog of 40 beside 10 arrivals per second: errors fall like n^(−1/2). The fitted exponent is off by more than .12 with a
     /// probability below .01 by its own interval, which is about ± .05.
     #[test]
     fn large_systems_follow_the_fluid_path() {
-        let wishes = Wishes { duration_s: Some(60.0), ..Wishes::default() };
-        let options = ScaleOptions { seed: 3, sizes: vec![1, 8, 64], backlog: 100, wishes };
+        let wishes = Wishes { duration_s: Some(30.0), ..Wishes::default() };
+        let options = ScaleOptions { seed: 3, sizes: vec![1, 6, 36], backlog: 40, wishes };
         let found = scaling(&question(), &options, &|| {}).unwrap();
         assert!(found.converges(), "{found:?}");
         for exponent in found.exponents.iter().flatten() {
             assert!((exponent.mean + 0.5).abs() < 0.12, "{found:?}");
         }
-        assert!(found.rows[2].errors[0].unwrap().mean < 0.03, "{found:?}");
+        assert!(found.rows[2].errors[0].unwrap().mean < 0.05, "{found:?}");
     }
 
     #[test]

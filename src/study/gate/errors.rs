@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GOALS, goal_of};
+use super::goal_of;
 use crate::answer::Method;
 use crate::stats::equivalence::{gap_beyond, resolves};
 use crate::stats::interval::Interval;
@@ -118,7 +118,7 @@ pub(super) fn rounded(value: f64, digits: usize) -> f64 {
 
 /// Whether the quantity has a goal.
 pub fn has_goal(quantity: &str) -> bool {
-    GOALS.iter().any(|goal| goal.quantity == quantity)
+    goal_of(quantity).is_some()
 }
 
 #[cfg(test)]

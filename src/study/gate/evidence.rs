@@ -36,11 +36,22 @@ impl Kind {
         Self { engine, cluster, binds, memory, arrivals: arrivals(scenario), outputs: outputs(scenario) }
     }
 
+    /// In words, for the reason of a miss.
+    fn words(&self) -> String {
+        let memory = if self.memory.is_empty() { String::new() } else { format!(" ({})", self.memory) };
+        format!("{} binds{memory}, {} arrivals, outputs {}", self.binds.name(), self.arrivals, self.outputs)
+    }
+
     /// Whether the same laws give λ*.
     fn has_boundary_of(&self, other: &Self) -> bool {
         (&self.engine, self.cluster, self.binds, &self.memory)
             == (&other.engine, other.cluster, other.binds, &other.memory)
     }
+}
+
+/// What a family is like: the limit that binds, arrivals, spread of outputs.
+pub fn traits_of(family: &Family) -> String {
+    Kind::of(&family.scenario, family.binds).words()
 }
 
 /// The engine whose rules these are, whatever the length of a chunk.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::errors::{Measured, rounded};
-use super::{BOUNDARY, Family, LOADS};
+use super::{BOUNDARY, Family, LOADS, spike};
 use crate::answer::{Figure, Summary, Verdict};
 use crate::des::{self, Feed, Options, Run};
 use crate::fluid::{self, scope};
@@ -38,7 +38,7 @@ impl Effort {
 
 /// Pieces of work that `run` reports to its listener.
 pub fn pieces(families: &[Family]) -> u64 {
-    (covered(families).len() * (LOADS.len() + 1)) as u64
+    (covered(families).len() * (LOADS.len() + 2)) as u64
 }
 
 fn covered(families: &[Family]) -> Vec<&Family> {
@@ -55,22 +55,32 @@ pub fn run(
     progress: Progress<'_>,
 ) -> Vec<Measured> {
     let covered = covered(families);
-    let loads = || [None].into_iter().chain(LOADS.map(Some));
-    let members: Vec<(&Family, Option<f64>)> =
-        covered.iter().flat_map(|family| loads().map(move |load| (*family, load))).collect();
+    let pieces = || LOADS.map(Piece::Load).into_iter().chain([Piece::Spike]);
+    let members: Vec<(&Family, Piece)> = covered
+        .iter()
+        .flat_map(|family| [Piece::Boundary].into_iter().chain(pieces()).map(move |piece| (*family, piece)))
+        .collect();
     let rows: Vec<Vec<Measured>> = members
         .par_iter()
-        .map(|(family, load)| {
-            let seed = seed ^ fnv1a(&format!("{} {load:?}", family.name));
-            let rows = match load {
-                None => boundary(family, seed, effort, known),
-                Some(load) => member(family, *load, seed, effort, known),
+        .map(|(family, piece)| {
+            let seed = seed ^ fnv1a(&format!("{} {piece:?}", family.name));
+            let rows = match piece {
+                Piece::Boundary => boundary(family, seed, effort, known),
+                Piece::Load(load) => member(family, *load, seed, effort, known),
+                Piece::Spike => spike::measure(family, seed, effort, known),
             };
             progress();
             rows
         })
         .collect();
     rows.concat()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Piece {
+    Boundary,
+    Load(f64),
+    Spike,
 }
 
 /// λ* against the saturated engine.
@@ -143,7 +153,7 @@ fn is_sharp(summary: &Summary) -> bool {
 }
 
 /// One row; none where both answers have nothing to say.
-fn row(
+pub(super) fn row(
     family: &Family,
     (load, lambda_per_s): (Option<f64>, f64),
     quantity: &str,

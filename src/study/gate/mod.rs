@@ -5,6 +5,7 @@ pub mod errors;
 pub mod evidence;
 pub mod map;
 pub mod measure;
+pub mod spike;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
@@ -50,9 +51,18 @@ pub const GOALS: [Goal; 8] = [
     goal("preemptions_per_request", "ν", 0.15, 0.40),
 ];
 
+/// The largest number of requests waiting after a spike.
+pub const SPIKE_PEAK: &str = "spike_peak_waiting";
+/// Seconds from then until the queue has drained.
+pub const SPIKE_DRAIN: &str = "spike_drain_s";
+
+/// The goals for a minute of 2 λ*: within 5 % at every member.
+pub const SPIKE_GOALS: [Goal; 2] =
+    [goal(SPIKE_PEAK, "spike: peak waiting", 0.05, 0.05), goal(SPIKE_DRAIN, "spike: drain time", 0.05, 0.05)];
+
 /// The goal of a quantity; none where nothing is aimed at.
 pub fn goal_of(quantity: &str) -> Option<Goal> {
-    GOALS.into_iter().find(|goal| goal.quantity == quantity)
+    GOALS.into_iter().chain(SPIKE_GOALS).find(|goal| goal.quantity == quantity)
 }
 
 /// One family of the gate.

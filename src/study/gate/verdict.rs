@@ -1,7 +1,7 @@
 //! What the gate's figures amount to: the errors over all members against the goals, and a verdict for each family.
 
 use super::errors::Measured;
-use super::{BOUNDARY, Family, GOALS, Goal, LOADS};
+use super::{Family, GOALS, Goal, LOADS, SPIKE_GOALS};
 use crate::fluid::scope;
 use crate::stats::quantile::quantile;
 
@@ -31,7 +31,7 @@ impl Line {
 
 /// The errors of every quantity with a goal over all members.
 pub fn lines(rows: &[Measured]) -> Vec<Line> {
-    GOALS.iter().map(|goal| line(*goal, rows)).collect()
+    GOALS.into_iter().chain(SPIKE_GOALS).map(|goal| line(goal, rows)).collect()
 }
 
 fn line(goal: Goal, rows: &[Measured]) -> Line {
@@ -110,13 +110,6 @@ pub fn regressions(before: &[Measured], now: &[Measured]) -> Vec<Measured> {
         row.misses() && known.is_some_and(|known| !known.misses() || row.error() > 1.5 * known.error())
     };
     now.iter().filter(worse).cloned().collect()
-}
-
-/// The reason of a miss as far as the gate can say: which quantity at which load under which limit.
-pub fn reason(family: &Family, miss: &Miss) -> String {
-    let place = miss.load.map_or_else(|| "saturated".to_owned(), |load| format!("{load} λ*"));
-    let what = if miss.quantity == BOUNDARY { "λ*" } else { &miss.quantity };
-    format!("{what} at {place} under {}", family.binds.name())
 }
 
 #[cfg(test)]
