@@ -5,8 +5,10 @@
 
 mod backlog;
 mod boundary;
+mod capped;
 pub mod closed_forms;
 pub mod cycle;
+mod dispersion;
 mod equilibrium;
 mod gap;
 mod latency;
@@ -17,11 +19,14 @@ mod memory;
 mod mixture;
 pub mod noise;
 mod notes;
+mod orders;
 pub mod path;
 mod policies;
 pub mod region;
+mod reserved;
 mod residents;
 pub mod root;
+mod rules;
 pub mod scope;
 pub mod sensitivity;
 mod single;
@@ -29,6 +34,8 @@ mod slots;
 #[cfg(test)]
 mod testing;
 mod transform;
+mod unlimited;
+mod waiting;
 
 use crate::answer::{Boundary, FluidSolution, Verdict};
 use crate::scenario::Scenario;
@@ -59,7 +66,8 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
         None => policies::below(&load, &regimes, &boundary),
     });
     let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
-    let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
+    let summary = below.flatten().map(|summary| orders::adjusted(&load, summary));
+    let summary = summary.unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
     FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
 }
 
