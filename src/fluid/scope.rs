@@ -1,5 +1,6 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::policies::{self, Kind};
 use crate::scenario::catalogue::word;
 use crate::scenario::{
     Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
@@ -24,13 +25,17 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     if scenario.cluster.is_some() {
         return Some(("cluster", "describes more than one instance".into()));
     }
-    if policy.engine.rules() != known {
+    let exclusive = policies::kind(scenario) != Kind::Mixed;
+    if let Some(reason) = policies::not_covered(scenario) {
+        return Some(reason);
+    }
+    if !exclusive && policy.engine.rules() != known {
         return named("policy.engine", word(&policy.engine));
     }
-    if scenario.batch_rules() != known {
+    if !exclusive && scenario.batch_rules() != known {
         return Some(("policy.batching", "differs from the rules of `vllm-v1`".into()));
     }
-    if short {
+    if !exclusive && short {
         return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
     }
     if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {

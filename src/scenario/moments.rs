@@ -2,18 +2,19 @@
 
 use statrs::function::erf::erfc;
 
-use super::{LengthLaw, Scenario, Workload};
+use super::{LengthLaw, Preemption, Prompts, Scenario, Workload};
 
 /// Highest power of the prompt length kept.
 pub const PROMPT_POWERS: usize = 4;
 /// Highest power of the output length kept.
 pub const OUTPUT_POWERS: usize = 4;
 
-/// E\[sⁱ oʲ\] of the requests that are served, that is, given s + o ≤ M, with the probability of the others.
+/// E\[sⁱ oʲ\] of the requests that are served, that is, of those that fit the memory and the token budget, with the
+/// probability of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
     raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
-    /// Share of requests rejected because their peak does not fit.
+    /// Share of requests rejected because their peak does not fit the memory, or their prompt the token budget.
     pub rejected: f64,
     /// P(o > u) for u = 0, 1, …, of the served requests.
     pub output_survival: Vec<f64>,
@@ -24,22 +25,25 @@ pub struct Moments {
 impl Moments {
     /// The moments of a validated scenario's requests, all classes together.
     pub fn of(scenario: &Scenario) -> Self {
-        let limit = usable_memory(scenario).unwrap_or(u64::MAX);
-        Self::of_workload(&scenario.workload, limit)
+        Self::of_served(&scenario.workload, Served::of(scenario))
     }
 
     /// The moments of the requests with s + o ≤ `limit`.
     pub fn of_workload(workload: &Workload, limit: u64) -> Self {
+        Self::of_served(workload, Served { peak: limit, prompt: u64::MAX })
+    }
+
+    fn of_served(workload: &Workload, served: Served) -> Self {
         let mut sums = Sums::default();
         if let Some(source) = &workload.trace {
             let mass = 1.0 / source.requests.requests.len().max(1) as f64;
             for request in &source.requests.requests {
-                sums.add_pair(request.prompt, request.output, mass, limit);
+                sums.add_pair(request.prompt, request.output, mass, served);
             }
         } else {
             let total: f64 = workload.class.iter().map(|class| class.share).sum();
             for class in &workload.class {
-                sums.add_independent(&class.prompt, &class.output, class.share / total, limit);
+                sums.add_independent(&class.prompt, &class.output, class.share / total, served);
             }
         }
         sums.finish()
@@ -107,6 +111,28 @@ pub fn usable_memory(scenario: &Scenario) -> Option<u64> {
     instance.kv_tokens.map(|tokens| tokens / instance.block_tokens * instance.block_tokens)
 }
 
+/// Which requests are served: s + o ≤ `peak` and s ≤ `prompt`.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    peak: u64,
+    prompt: u64,
+}
+
+impl Served {
+    /// Prompts that are processed whole must fit the token budget; where victims are prefilled again, all but their last token.
+    fn of(scenario: &Scenario) -> Self {
+        let memory = usable_memory(scenario).unwrap_or(u64::MAX);
+        let whole = scenario.batch_rules().prompts == Prompts::Whole;
+        match scenario.instance.max_batch_tokens {
+            Some(budget) if whole && scenario.policy.preemption == Preemption::Recompute => {
+                Self { peak: memory.min(budget + 1), prompt: budget }
+            }
+            Some(budget) if whole => Self { peak: memory, prompt: budget },
+            _ => Self { peak: memory, prompt: u64::MAX },
+        }
+    }
+}
+
 #[derive(Default)]
 struct Sums {
     raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
@@ -116,8 +142,8 @@ struct Sums {
 }
 
 impl Sums {
-    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: u64) {
-        if prompt + output > limit {
+    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: Served) {
+        if prompt + output > limit.peak || prompt > limit.prompt {
             return;
         }
         self.served += mass;
@@ -136,14 +162,15 @@ impl Sums {
 
     /// Adds independent laws. Without a binding limit the moments factorise; with one, each prompt length meets the outputs
     /// that fit beside it through cumulated moments.
-    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: u64) {
-        let prompts = masses(prompt);
+    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: Served) {
+        let mut prompts = masses(prompt);
+        prompts.truncate((limit.prompt as usize).saturating_add(1));
         let outputs = masses(output);
         let longest = (prompts.len() + outputs.len()) as u64;
-        if longest.saturating_sub(2) <= limit {
+        if longest.saturating_sub(2) <= limit.peak {
             self.add_product(&prompts, &outputs, share);
         } else {
-            self.add_limited(&prompts, &outputs, share, limit);
+            self.add_limited(&prompts, &outputs, share, limit.peak);
         }
     }
 
@@ -155,8 +182,9 @@ impl Sums {
                 *cell += share * left * right;
             }
         }
-        self.served += share;
-        add_masses(&mut self.output, outputs, share);
+        // A budget may have cut the prompts.
+        self.served += share * of_prompt[0];
+        add_masses(&mut self.output, outputs, share * of_prompt[0]);
         add_masses(&mut self.prompt, prompts, share);
     }
 
