@@ -4,7 +4,7 @@ use statrs::function::erf::erfc;
 
 use crate::cost::{affine_coefficients, mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
-use crate::scenario::{BudgetCounts, FirstToken, MixedCost, Moments, Priority, Prompts, Scenario, StepTimeLaw};
+use crate::scenario::{BudgetCounts, FirstToken, MixedCost, Mixing, Moments, Priority, Prompts, Scenario, StepTimeLaw};
 use crate::schedule::budget;
 
 /// The limits of an instance and what one request brings to them.
@@ -82,7 +82,10 @@ pub(super) struct Chunks {
 impl<'a> Load<'a> {
     pub fn of(scenario: &'a Scenario) -> Self {
         let rules = scenario.batch_rules();
-        let moments = Moments::of(scenario).in_iterations(scenario);
+        let moments = Moments::of(scenario);
+        // The laws of exclusive iterations tell themselves which iteration emits.
+        let mixed = rules.mixing == Mixing::Mixed;
+        let moments = if mixed { moments.in_iterations(scenario) } else { moments };
         let processed = scenario.instance.max_batch_tokens.filter(|_| rules.budget_counts == BudgetCounts::Processed);
         let prompt_survival = survival(&moments.prompt_masses);
         let cut = rules.chunk_tokens.and_then(|chunk| Shares::of(&moments.prompt_masses, chunk));

@@ -4,6 +4,7 @@ use super::boundary::Regime;
 use super::gap;
 use super::load::Load;
 use super::map::is_few_valued;
+use super::policies;
 use super::rules;
 use crate::answer::{Boundary, Limit, Verdict};
 use crate::scenario::{Admission, TraceMode};
@@ -25,6 +26,7 @@ pub(super) fn of(
     notes.extend(gap::notes(load, &regimes[0], boundary));
     notes.extend(rules::notes(load, &regimes[0], boundary));
     of_limits(regimes, &mut notes);
+    notes.extend(policies::notes(load, &regimes[0]));
     of_rate(load, boundary, verdict, &mut notes);
     if no_latency {
         notes.push("Prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
@@ -36,7 +38,7 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
     let moments = &load.moments;
     if moments.rejected > 0.0 {
         notes.push(format!(
-            "{:.3} % of the requests exceed the KV memory and are rejected; λ* counts the served ones",
+            "{:.3} % of the requests exceed the KV memory or the token budget and are rejected; λ* counts the served ones",
             100.0 * moments.rejected
         ));
     }
