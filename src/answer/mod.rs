@@ -137,7 +137,7 @@ impl Verdict {
     }
 }
 
-/// A limit of the instance that can decide λ*.
+/// A limit of an instance, or a part of a cluster, that can decide λ*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -149,6 +149,14 @@ pub enum Limit {
     KvMemory,
     /// No limit: the iteration time itself grows in proportion to the tokens.
     ComputeRate,
+    /// The prefill pool of a disaggregated cluster.
+    PrefillPool,
+    /// The link between its pools.
+    Link,
+    /// Its decode pool.
+    DecodePool,
+    /// The GPUs of a pool.
+    GpuPool,
 }
 
 impl Limit {
@@ -159,6 +167,10 @@ impl Limit {
             Self::SequenceCap => "sequence-cap",
             Self::KvMemory => "kv-memory",
             Self::ComputeRate => "compute-rate",
+            Self::PrefillPool => "prefill-pool",
+            Self::Link => "link",
+            Self::DecodePool => "decode-pool",
+            Self::GpuPool => "gpu-pool",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use statrs::function::erf::erfc;
 
+use super::slots::Wait;
 use crate::cost::{mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
 use crate::scenario::{Moments, Scenario, StepTimeLaw};
@@ -23,6 +24,8 @@ pub(super) struct Load<'a> {
     pub memory: Option<f64>,
     /// P(s > k).
     pub prompt_survival: Vec<f64>,
+    /// The wait for a slot, when a router makes it another than the instance's own under Poisson arrivals.
+    pub routed: Option<Wait>,
 }
 
 /// What prompts become when they are cut into chunks.
@@ -52,6 +55,7 @@ impl<'a> Load<'a> {
             memory: usable_memory(scenario).map(|tokens| tokens as f64),
             prompt_survival,
             moments,
+            routed: None,
         }
     }
 

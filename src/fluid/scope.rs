@@ -1,5 +1,6 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::cluster;
 use crate::scenario::catalogue::word;
 use crate::scenario::{
     Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
@@ -21,8 +22,8 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let known: BatchRules = Engine::VllmV1.rules();
     let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
     let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
-    if scenario.cluster.is_some() {
-        return Some(("cluster", "describes more than one instance".into()));
+    if let Some(described) = &scenario.cluster {
+        return cluster::refusal(scenario, described, &unknown_to_theory);
     }
     if policy.engine.rules() != known {
         return named("policy.engine", word(&policy.engine));
