@@ -1,5 +1,6 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::cluster;
 use super::load::Load;
 use super::memory;
 use super::policies;
@@ -29,8 +30,8 @@ fn link_share(scenario: &Scenario) -> f64 {
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
     let rules = scenario.batch_rules();
-    if scenario.cluster.is_some() {
-        return Some(("cluster", "describes more than one instance".into()));
+    if let Some(described) = &scenario.cluster {
+        return cluster::refusal(scenario, described, &unknown_to_theory);
     }
     if let Some(reason) = policies::not_covered(scenario) {
         return Some(reason);
