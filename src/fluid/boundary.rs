@@ -6,6 +6,7 @@
 
 use super::load::Load;
 use super::memory;
+use super::policies;
 use super::root;
 use super::rules;
 use super::transform::fold;
@@ -70,7 +71,7 @@ pub(super) fn of(load: &Load, regimes: &[Regime]) -> Boundary {
     let residual = |rate: f64| rate * first.step_s - first.flow;
     let bracket = root::find(residual, lambda, BRACKET).unwrap_or(root::Bracket { low: lambda, high: lambda });
     Boundary {
-        high_per_s: best_below(load, first).max(lambda),
+        high_per_s: policies::best_below(load, first).max(lambda),
         low_per_s: lambda,
         bracket_per_s: (bracket.low, bracket.high),
         binding: first.limit,
@@ -196,7 +197,7 @@ fn step_over(load: &Load, tokens: &[f64], mean: f64) -> f64 {
 
 /// The largest λ that any number of resident sequences up to the limit can carry: above λ* where b/τ(b) falls before the
 /// limit is reached, as for a hinge with c < a·b0, and where few-valued outputs fall into eviction cycles.
-fn best_below(load: &Load, first: &Regime) -> f64 {
+pub(super) fn best_below(load: &Load, first: &Regime) -> f64 {
     if first.limit == Limit::KvMemory && first.method == Method::Fluid {
         // An eviction cycle, which an empty start does not enter.
         return first.calm_per_s;

@@ -371,7 +371,17 @@ fn still_there(load: &Load, parts: &Parts) -> f64 {
     half / (half + load.output())
 }
 
+/// The wait for a slot alone.
+pub(super) fn slot_wait(load: &Load, binding: &Regime, boundary: &Boundary) -> Wait {
+    let line = line(load, binding.batch_tokens);
+    let residents = residents_of(load, binding, boundary, line, (0.0, 0.0, binding.step_s));
+    wait_of(load, binding, boundary, line, &residents)
+}
+
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {
+    if let Some(wait) = load.routed {
+        return wait;
+    }
     let mut wait = match binding.limit {
         _ if policies::queue(load, binding).is_for_slots(load, binding) => {
             return Wait { probability: residents.wait_probability, mean: residents.wait_mean };

@@ -2,12 +2,14 @@
 
 use statrs::function::erf::erfc;
 
+use super::slots::Wait;
 use crate::cost::{affine_coefficients, mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
-use crate::scenario::{BudgetCounts, FirstToken, MixedCost, Moments, Priority, Prompts, Scenario, StepTimeLaw};
+use crate::scenario::{BudgetCounts, FirstToken, MixedCost, Mixing, Moments, Priority, Prompts, Scenario, StepTimeLaw};
 use crate::schedule::budget;
 
 /// The limits of an instance and what one request brings to them.
+#[derive(Clone)]
 pub(super) struct Load<'a> {
     /// The question.
     pub scenario: &'a Scenario,
@@ -27,9 +29,12 @@ pub(super) struct Load<'a> {
     pub prompt_survival: Vec<f64>,
     /// Prompts in shares of at most `chunk`; none when no prompt is longer.
     cut: Option<Shares>,
+    /// The wait for a slot, when a router makes it another than the instance's own under Poisson arrivals.
+    pub routed: Option<Wait>,
 }
 
 /// The shares of prompts that nothing but the longest chunk cuts.
+#[derive(Clone)]
 struct Shares {
     /// E\[⌈s/chunk⌉\].
     count: f64,
@@ -82,7 +87,10 @@ pub(super) struct Chunks {
 impl<'a> Load<'a> {
     pub fn of(scenario: &'a Scenario) -> Self {
         let rules = scenario.batch_rules();
-        let moments = Moments::of(scenario).in_iterations(scenario);
+        let moments = Moments::of(scenario);
+        // The laws of exclusive iterations tell themselves which iteration emits.
+        let mixed = rules.mixing == Mixing::Mixed;
+        let moments = if mixed { moments.in_iterations(scenario) } else { moments };
         let processed = scenario.instance.max_batch_tokens.filter(|_| rules.budget_counts == BudgetCounts::Processed);
         let prompt_survival = survival(&moments.prompt_masses);
         let cut = rules.chunk_tokens.and_then(|chunk| Shares::of(&moments.prompt_masses, chunk));
@@ -101,6 +109,20 @@ impl<'a> Load<'a> {
             memory: usable_memory(scenario).map(|tokens| tokens as f64),
             prompt_survival,
             moments,
+            routed: None,
+        }
+    }
+
+    /// The load of the n-fold instance, whose scenario is given: rate and limits × n.
+    pub fn fold<'b>(&'b self, scenario: &'b Scenario, n: f64) -> Load<'b> {
+        Load {
+            scenario,
+            served_per_s: n * self.served_per_s,
+            cap: n * self.cap,
+            budget: n * self.budget,
+            memory: self.memory.map(|memory| n * memory),
+            routed: None,
+            ..self.clone()
         }
     }
 

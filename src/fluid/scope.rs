@@ -1,8 +1,9 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::cluster;
 use super::load::Load;
 use super::memory;
-use crate::scenario::catalogue::word;
+use super::policies;
 use crate::scenario::{
     Admission, Batching, Engine, Mixing, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError, SequenceLimit,
     Transfer, Trigger,
@@ -29,14 +30,15 @@ fn link_share(scenario: &Scenario) -> f64 {
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
     let rules = scenario.batch_rules();
-    let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
-    if scenario.cluster.is_some() {
-        return Some(("cluster", "describes more than one instance".into()));
+    if let Some(described) = &scenario.cluster {
+        return cluster::refusal(scenario, described, &unknown_to_theory);
     }
-    if rules.mixing == Mixing::Exclusive {
-        return named("policy.batching.mixing", word(&rules.mixing));
+    if let Some(reason) = policies::not_covered(scenario) {
+        return Some(reason);
     }
-    if let Some(refused) = mixed_rules(scenario) {
+    if rules.mixing == Mixing::Mixed
+        && let Some(refused) = mixed_rules(scenario)
+    {
         return Some(refused);
     }
     if policy.swap_transfer == Transfer::Overlapped && link_share(scenario) > BUSY_LINK {

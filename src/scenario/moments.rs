@@ -105,6 +105,29 @@ impl Moments {
         self.held = self.raw;
     }
 
+    /// The same requests after their first token, which leaves those with one token out: o − 1 tokens to come, and no prompt to be
+    /// processed but the one token with which every decode iteration begins (s = 1). What the context of the prompt costs or
+    /// holds is no part of it.
+    pub fn after_first_token(&self) -> Self {
+        let rest = self.output_survival.get(1).copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+        let output_survival: Vec<f64> = self.output_survival.iter().skip(1).map(|above| above / rest).collect();
+        let mut powers = [1.0; OUTPUT_POWERS + 1];
+        for (j, power) in powers.iter_mut().enumerate().skip(1) {
+            // E[(o − 1)ʲ | o > 1]; requests with o = 1 add nothing.
+            let terms = (0..=j).map(|k| binomial(j, k) * if (j - k) % 2 == 0 { 1.0 } else { -1.0 } * self.raw[0][k]);
+            *power = terms.sum::<f64>() / rest;
+        }
+        let raw = [powers; PROMPT_POWERS + 1];
+        Self {
+            raw,
+            held: raw,
+            processed: (1.0, 0.0),
+            rejected: self.rejected,
+            output_survival,
+            prompt_masses: vec![0.0, 1.0],
+        }
+    }
+
     /// E\[s\].
     pub fn prompt_mean(&self) -> f64 {
         self.raw[1][0]
@@ -151,6 +174,10 @@ impl Moments {
         let r = &self.held;
         r[2][1] + r[1][2] + r[1][1] + r[0][3] / 3.0 + r[0][2] / 2.0 + r[0][1] / 6.0
     }
+}
+
+fn binomial(n: usize, k: usize) -> f64 {
+    (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product()
 }
 
 /// M rounded down to whole blocks; none when unlimited.
@@ -401,6 +428,7 @@ mod tests {
     fn workload(prompt: LengthLaw, output: LengthLaw) -> Workload {
         Workload {
             rate_per_s: Some(1.0),
+            rate_shape: super::super::RateShape::default(),
             arrivals: super::super::ArrivalLaw::default(),
             class: vec![Class::new("a", prompt, output)],
             trace: None,

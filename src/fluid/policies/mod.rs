@@ -1,13 +1,21 @@
 //! One file for each way to form an iteration. Every one answers two questions about a saturated and a stable instance: its
 //! regimes (`regimes`) and its state below λ* (`below`). Queue orders are second-order and change neither.
 
+mod binomial;
+mod exclusive;
+mod exclusive_memory;
+mod fixed_batches;
 mod mixed;
+mod packing;
+mod prefill_chunks;
+mod prefill_first;
+mod prefill_phase;
 mod present;
 pub(super) mod shares;
 mod split;
 pub(super) mod starved;
 
-use super::boundary::Regime;
+use super::boundary::{self, Regime};
 use super::equilibrium;
 use super::latency::State;
 use super::load::Load;
@@ -18,20 +26,26 @@ pub(super) use present::context_budget;
 
 /// The ways to form an iteration that have laws of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Prompts and decodes share an iteration.
     Mixed,
     /// They share it in fixed parts.
     Split,
     /// Prompts come with their KV.
     Present,
+    /// An iteration holds prompts or decodes, prompts first.
+    PrefillFirst,
+    /// An iteration holds prompts or decodes, decodes first.
+    DecodeFirst,
 }
 
-fn kind(scenario: &Scenario) -> Kind {
+pub(super) fn kind(scenario: &Scenario) -> Kind {
     let rules = scenario.batch_rules();
     match (rules.prompts, rules.mixing, rules.priority) {
         (Prompts::Present, ..) => Kind::Present,
         (_, Mixing::Mixed, Priority::Split) => Kind::Split,
+        (_, Mixing::Exclusive, Priority::DecodeFirst) => Kind::DecodeFirst,
+        (_, Mixing::Exclusive, _) => Kind::PrefillFirst,
         _ => Kind::Mixed,
     }
 }
@@ -42,12 +56,43 @@ pub(super) fn regimes(load: &Load) -> Vec<Regime> {
         Kind::Mixed => mixed::regimes(load),
         Kind::Split => split::regimes(load),
         Kind::Present => present::regimes(load),
+        Kind::PrefillFirst => prefill_first::regimes(load),
+        Kind::DecodeFirst => fixed_batches::regimes(load),
+    }
+}
+
+/// The largest λ that the instance can carry from empty, at most.
+pub(super) fn best_below(load: &Load, binding: &Regime) -> f64 {
+    match kind(load.scenario) {
+        Kind::Mixed | Kind::Split | Kind::Present => boundary::best_below(load, binding),
+        Kind::PrefillFirst => prefill_first::best(load, binding),
+        Kind::DecodeFirst => binding.lambda(),
+    }
+}
+
+/// What the laws of this way to form iterations do not cover, with its key.
+pub(super) fn not_covered(scenario: &Scenario) -> Option<(&'static str, String)> {
+    match kind(scenario) {
+        Kind::Mixed | Kind::Split | Kind::Present => None,
+        Kind::PrefillFirst => exclusive::not_covered(scenario).or_else(|| prefill_first::not_covered(scenario)),
+        Kind::DecodeFirst => exclusive::not_covered(scenario).or_else(|| fixed_batches::not_covered(scenario)),
+    }
+}
+
+/// What a reader must know beside the notes that all engines share.
+pub(super) fn notes(load: &Load, binding: &Regime) -> Vec<String> {
+    match kind(load.scenario) {
+        Kind::PrefillFirst => prefill_first::notes(load, binding),
+        _ => Vec::new(),
     }
 }
 
 /// The summary below the boundary; none where the budget's own law fails.
 pub(super) fn below(load: &Load, regimes: &[Regime], boundary: &Boundary) -> Option<Summary> {
-    equilibrium::below(load, &regimes[0], boundary)
+    match kind(load.scenario) {
+        Kind::Mixed | Kind::Split | Kind::Present => equilibrium::below(load, &regimes[0], boundary),
+        Kind::PrefillFirst | Kind::DecodeFirst => None,
+    }
 }
 
 /// For what a request waits when the binding limit is reached.
