@@ -6,6 +6,7 @@ use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Path, PathOptions};
 use crate::report;
+use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
@@ -72,7 +73,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             report::file::write_whole(file, &report::render_svg(&pictures::path(&path)))?;
         }
     }
-    args.output.write(&report::solve_report(&fluid::solve(&scenario), args.output.format()))?;
+    let solution = fluid::solve(&scenario);
+    let evidence = evidence(&scenario, &solution);
+    args.output.write(&report::solve_report(&solution, &evidence, args.output.format()))?;
     Ok(Outcome::Fine)
 }
 

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::predict::Predictor;
 use crate::scenario::trace::{Trace, TraceRequest};
-use crate::scenario::{ArrivalLaw, LengthLaw, Order, Scenario, Time, TraceMode};
+use crate::scenario::{ArrivalLaw, LengthLaw, Order, Pace, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
 /// Length of the blocks of the circular block bootstrap of a trace, in seconds. Long enough to keep the burstiness up to minutes.
@@ -82,7 +82,7 @@ pub struct Source {
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
-    Pairs { law: ArrivalLaw, gap_s: f64, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
+    Pairs { law: ArrivalLaw, gap_s: f64, pace: Arc<Pace>, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
     Replay { trace: Arc<Trace>, next: usize, origin: Time, scale: f64 },
     Blocks(Blocks),
 }
@@ -90,8 +90,11 @@ enum Kind {
 struct ClassStream {
     law: ArrivalLaw,
     gap_s: f64,
+    pace: Arc<Pace>,
     prompt: LengthLaw,
     output: LengthLaw,
+    /// The next arrival on a clock that runs with the rate, and in time.
+    clock: Time,
     next: Time,
     times: Stream,
     lengths: Stream,
@@ -151,13 +154,17 @@ impl Kind {
     fn new(scenario: &Scenario, feed: Feed, named: &dyn Fn(&str) -> Stream) -> Self {
         let workload = &scenario.workload;
         let saturated = feed == Feed::Saturated;
+        let pace = Arc::new(workload.rate_shape.pace());
         let Some(source) = &workload.trace else {
             let rates = workload.class_rates();
+            let mean = workload.rate_shape.long_run();
             let classes = workload.class.iter().zip(rates).enumerate().map(|(index, (class, rate))| ClassStream {
                 law: workload.arrivals.clone(),
-                gap_s: 1.0 / rate,
+                gap_s: 1.0 / (rate / mean),
+                pace: Arc::clone(&pace),
                 prompt: class.prompt.clone(),
                 output: class.output.clone(),
+                clock: Time::ZERO,
                 next: Time::ZERO,
                 times: named(&format!("arrivals of class {index}")),
                 lengths: named(&format!("lengths of class {index}")),
@@ -170,7 +177,8 @@ impl Kind {
         match (source.mode, feed) {
             (TraceMode::Resample, _) | (_, Feed::Saturated) => Self::Pairs {
                 law: workload.arrivals.clone(),
-                gap_s: 1.0 / workload.rate(),
+                gap_s: 1.0 / workload.base_rate(),
+                pace,
                 clock: Time::ZERO,
                 times: named("arrivals of the trace"),
                 pairs: Pairs { trace, choice: named("pairs of the trace") },
@@ -187,11 +195,11 @@ impl Kind {
     fn next(&mut self) -> Option<Arrival> {
         match self {
             Self::Classes { classes, saturated } => Some(next_of_classes(classes, *saturated)),
-            Self::Pairs { law, gap_s, clock, times, pairs, saturated } => {
+            Self::Pairs { law, gap_s, pace, clock, times, pairs, saturated } => {
                 if !*saturated {
                     *clock += Time::from_seconds(law.sample(times) * *gap_s);
                 }
-                Some(arrival_at(*clock, pairs.draw()))
+                Some(arrival_at(pace.when(*clock), pairs.draw()))
             }
             Self::Replay { trace, next, origin, scale } => {
                 let request = *trace.requests.get(*next)?;
@@ -216,7 +224,8 @@ fn rescaled(time: Time, scale: f64) -> Time {
 impl ClassStream {
     #[inline]
     fn advance(&mut self) {
-        self.next += Time::from_seconds(self.law.sample(&mut self.times) * self.gap_s);
+        self.clock += Time::from_seconds(self.law.sample(&mut self.times) * self.gap_s);
+        self.next = self.pace.when(self.clock);
     }
 
     #[inline]
@@ -304,6 +313,51 @@ impl Blocks {
             }
             self.base += self.length();
             self.open_block();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::des::tests::scenario as question;
+    use crate::scenario::RateShape;
+
+    fn at_rate(rate: f64) -> Scenario {
+        question(LengthLaw::Constant { tokens: 10 }, LengthLaw::Constant { tokens: 10 }, rate)
+    }
+
+    fn times(scenario: &Scenario, count: usize) -> Vec<f64> {
+        let mut source = Source::new(scenario, Feed::Open, 3, 0, 0);
+        (0..count).map(|_| source.next().unwrap().time.seconds()).collect()
+    }
+
+    /// Equal distances on the clock of the rate: arrival n comes at Λ⁻¹(n).
+    #[test]
+    fn arrivals_follow_the_rate() {
+        let mut scenario = at_rate(2.0);
+        scenario.workload.arrivals = ArrivalLaw::Deterministic {};
+        scenario.workload.rate_shape = RateShape::Spike { factor: 4.0, start_s: 1.0, duration_s: 1.0 };
+        let expected = [0.5, 1.0, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2.0, 2.5, 3.0];
+        assert_eq!(times(&scenario, expected.len()), expected);
+        scenario.workload.rate_shape = RateShape::Ramp { factor: 2.0, start_s: 0.0, duration_s: 4.0 };
+        for (n, t) in times(&scenario, 12).into_iter().enumerate() {
+            assert!((2.0 * t + 0.25 * t * t - (n + 1) as f64).abs() < 1e-12, "{n} {t}");
+        }
+    }
+
+    /// Counts of a diurnal Poisson stream are those of its rate, within four standard deviations.
+    #[test]
+    fn poisson_counts_are_those_of_the_rate() {
+        let mut scenario = at_rate(50.0);
+        scenario.workload.rate_shape = RateShape::Diurnal { amplitude: 0.9, period_s: 100.0, peak_s: None };
+        let pace = scenario.workload.rate_shape.pace();
+        let times = times(&scenario, 20_000);
+        for k in 0..8 {
+            let (from, to) = (f64::from(k) * 50.0, f64::from(k + 1) * 50.0);
+            let count = times.iter().filter(|t| (from..to).contains(*t)).count() as f64;
+            let mean = 50.0 * (pace.integral(to) - pace.integral(from));
+            assert!((count - mean).abs() < 4.0 * mean.sqrt(), "{k}: {count} {mean}");
         }
     }
 }

@@ -10,6 +10,7 @@ pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
         description: String::new(),
         workload: Workload {
             rate_per_s: Some(rate),
+            rate_shape: crate::scenario::RateShape::default(),
             arrivals: ArrivalLaw::Poisson {},
             class: vec![Class::new("a", prompt, output)],
             trace: None,

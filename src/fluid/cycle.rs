@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use nalgebra::{Complex, DMatrix, Schur};
 
 use super::load::Load;
-use super::map::{self, Iteration, Map};
+use super::map;
+use super::path::map::{Iteration, Map};
 use super::transform::fourier;
 use crate::answer::Limit;
 use crate::scenario::{Admission, Preemption, Prompts, Scenario};
@@ -87,13 +88,10 @@ fn prompts_present(load: &Load) -> bool {
     load.scenario.batch_rules().prompts == Prompts::Present
 }
 
-/// The mean iteration of the saturated memory: the map, or what victims of a restart make of it.
+/// The mean iteration of the saturated memory.
 fn saturated(load: &Load) -> Iteration {
-    if load.scenario.policy.preemption == Preemption::Restart {
-        return restarted(load);
-    }
     let mut map = Map::new(load, f64::INFINITY);
-    average(map.resident.len(), || map.step())
+    average(map.masses.len().max(1), || map.step())
 }
 
 /// Averages the second half of a run that spends a fixed amount of work.
@@ -119,52 +117,6 @@ fn average(ages: usize, mut step: impl FnMut() -> Iteration) -> Iteration {
         kv_tokens: sum.kv_tokens / count,
         ..sum
     }
-}
-
-/// Victims of a restart begin anew, so that before an endless queue they are like any other request that waits.
-fn restarted(load: &Load) -> Iteration {
-    let survival = &load.moments.output_survival;
-    let memory = load.memory.unwrap_or(f64::INFINITY);
-    let holds = |age: usize| load.prompt() + load.block_waste() + age as f64 + 1.0;
-    let prompt = if prompts_present(load) { 0.0 } else { load.prompt() - 1.0 };
-    let mut ages = vec![0.0; survival.len()];
-    average(survival.len(), || {
-        let mut kv: f64 = ages.iter().enumerate().map(|(age, mass)| mass * holds(age)).sum();
-        let (mut evicted, mut entered) = (0.0, 0.0);
-        if kv > memory {
-            for (age, mass) in ages.iter_mut().enumerate() {
-                let leaves = mass.min((kv - memory) / holds(age));
-                *mass -= leaves;
-                kv -= leaves * holds(age);
-                evicted += leaves;
-                if kv <= memory * (1.0 + 1e-15) {
-                    break;
-                }
-            }
-        } else {
-            entered = (memory - kv) / holds(0);
-            ages[0] += entered;
-            kv = memory;
-        }
-        let running: f64 = ages.iter().sum();
-        let step_s = load.step_s(running + entered * prompt, kv - running * load.block_waste());
-        let completed = advance(&mut ages, survival);
-        Iteration { running, kv_tokens: kv, step_s, completed, evicted, ..Iteration::default() }
-    })
-}
-
-fn advance(ages: &mut [f64], survival: &[f64]) -> f64 {
-    let mut completed = 0.0;
-    for age in (0..ages.len()).rev() {
-        let next = survival.get(age + 1).copied().unwrap_or(0.0);
-        let stay = if survival[age] > 0.0 { next / survival[age] } else { 0.0 };
-        completed += ages[age] * (1.0 - stay);
-        if age + 1 < ages.len() {
-            ages[age + 1] = ages[age] * stay;
-        }
-    }
-    ages[0] = 0.0;
-    completed
 }
 
 /// Where a cycle of whole requests ends up.

@@ -4,6 +4,8 @@ use super::boundary::Regime;
 use super::gap;
 use super::load::Load;
 use super::map::is_few_valued;
+use super::policies;
+use super::rules;
 use crate::answer::{Boundary, Limit, Verdict};
 use crate::scenario::{Admission, TraceMode};
 
@@ -22,7 +24,9 @@ pub(super) fn of(
     of_requests(load, &mut notes);
     of_memory(load, &regimes[0], &mut notes);
     notes.extend(gap::notes(load, &regimes[0], boundary));
+    notes.extend(rules::notes(load, &regimes[0], boundary));
     of_limits(regimes, &mut notes);
+    notes.extend(policies::notes(load, &regimes[0]));
     of_rate(load, boundary, verdict, &mut notes);
     if no_latency {
         notes.push("Prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
@@ -34,7 +38,7 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
     let moments = &load.moments;
     if moments.rejected > 0.0 {
         notes.push(format!(
-            "{:.3} % of the requests exceed the KV memory and are rejected; λ* counts the served ones",
+            "{:.3} % of the requests exceed the KV memory or the token budget and are rejected; λ* counts the served ones",
             100.0 * moments.rejected
         ));
     }
@@ -43,6 +47,12 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
         notes.push(
             "The trace's own arrival times are taken as Poisson: bursts make the waits longer than stated".into(),
         );
+    }
+    if let Some(meaning) = workload.rate_shape.steady_state() {
+        notes.push(format!(
+            "λ changes over time: λ = {:.4}/s is {meaning}, and the figures are those of the steady state at it; the path in time follows λ(t)",
+            workload.rate()
+        ));
     }
     let arrivals = workload.arrivals.squared_cv();
     if workload.trace.is_none() && arrivals != 1.0 {

@@ -32,6 +32,7 @@ pub(super) fn scenario(rate: f64, prompt: LengthLaw, output: LengthLaw, step_tim
         description: String::new(),
         workload: Workload {
             rate_per_s: Some(rate),
+            rate_shape: crate::scenario::RateShape::default(),
             arrivals: ArrivalLaw::default(),
             class: vec![Class::new("a", prompt, output)],
             trace: None,

@@ -41,6 +41,7 @@ const TRANSFER: &str = "policy.swap_transfer";
 const SIGHT: &str = "policy.arrivals_seen";
 const PREDICTION: &str = "policy.prediction.law";
 const ROUTING: &str = "cluster.routing";
+const RATE_SHAPE: &str = "workload.rate_shape.law";
 
 const FASTER_TRANSFORMER: &str = "FasterTransformer, NVIDIA 2019";
 const ORCA: &str = "Orca, Yu et al., OSDI 2022";
@@ -186,6 +187,12 @@ static RULES: &[Rule] = &[
         "Requests of one `window_s` together, so that the longest expected delay is shortest.",
         "LLM serving simulator (integer program)",
     ),
+    rule(RATE_SHAPE, "constant", "λ does not change.", PLAIN),
+    rule(RATE_SHAPE, "piecewise", "λ jumps to another factor of `rate_per_s` at each step.", PLAIN),
+    rule(RATE_SHAPE, "ramp", "λ goes in a straight line to another factor of `rate_per_s`, which stays.", PLAIN),
+    rule(RATE_SHAPE, "spike", "λ is another factor of `rate_per_s` for some time.", PLAIN),
+    rule(RATE_SHAPE, "diurnal", "λ swings around `rate_per_s` in a sinusoid.", PLAIN),
+    rule(RATE_SHAPE, "binned", "λ follows counts per bin, given or taken from a trace, over and over.", PLAIN),
 ];
 
 /// Every rule, in the order of the keys.
@@ -258,6 +265,7 @@ mod tests {
             (SIGHT, names(&keys::SIGHT)),
             (PREDICTION, names(&keys::PREDICTION)),
             (ROUTING, names(&keys::ROUTING)),
+            (RATE_SHAPE, names(&keys::RATE_SHAPE)),
         ]
     }
 

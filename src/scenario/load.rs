@@ -9,7 +9,7 @@ use super::error::ScenarioError;
 use super::overrides::{self, Override};
 use super::schema::SCENARIO;
 use super::trace::{self, Trace};
-use super::{Scenario, TraceMode, TraceSource, presets};
+use super::{RateShape, Scenario, TraceMode, TraceSource, presets, rate};
 
 /// The scenario of a preset or a file, with overrides and, when asked for, with a trace in place of its traffic.
 ///
@@ -112,11 +112,26 @@ fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, Scen
     if let Some(source) = &mut scenario.workload.trace {
         source.requests = match known {
             Some(known) if known.file == source.file => Arc::clone(&known.requests),
-            _ => Arc::new(read_trace_file(&source.file)?),
+            _ => Arc::new(read_trace_file(&source.file, "workload.trace.file")?),
         };
     }
+    count_bins(&mut scenario.workload.rate_shape)?;
     scenario.validate()?;
     Ok(scenario)
+}
+
+/// Counts the trace that a binned rate names, so that the scenario no longer needs the file.
+fn count_bins(shape: &mut RateShape) -> Result<(), ScenarioError> {
+    let RateShape::Binned { bin_s, counts, file } = shape else { return Ok(()) };
+    if !counts.is_empty() {
+        return Ok(());
+    }
+    if let Some(name) = file.take() {
+        let place = "workload.rate_shape";
+        let trace = read_trace_file(&name, &format!("{place}.file"))?;
+        *counts = rate::counts_of(&trace, *bin_s).map_err(|error| error.under(place))?;
+    }
+    Ok(())
 }
 
 /// Whether a key is `outer` or stands inside it. A law stands for its table, since it decides what may be there.
@@ -137,14 +152,15 @@ fn replace_traffic(table: &mut Table, file: &str, mode: TraceMode) {
     if let Value::Table(workload) = table.entry("workload").or_insert_with(|| Table::new().into()) {
         workload.remove("class");
         workload.remove("rate_per_s");
+        workload.remove("rate_shape");
         workload.insert("trace".into(), source.into());
     }
 }
 
-fn read_trace_file(file: &str) -> Result<Trace, ScenarioError> {
+fn read_trace_file(file: &str, key: &str) -> Result<Trace, ScenarioError> {
     let bytes = std::fs::read(file).map_err(|problem| {
         ScenarioError::at(
-            "workload.trace.file",
+            key,
             format!("`{file}` cannot be read: {problem}"),
             "give the path of a trace, relative to the working directory",
         )

@@ -268,8 +268,8 @@ mod tests {
     use crate::scenario::{
         Admission, ArrivalLaw, Batching, BudgetCounts, Class, Cluster, Contention, Engine, FirstToken, Group, Instance,
         LengthLaw, Link, MixedCost, Mixing, MixturePart, Order, Packing, Policy, Prediction, Preemption, PrefillPool,
-        Priority, Prompts, Routing, Scenario, SequenceLimit, Sight, Slo, StepNoise, StepTimeLaw, TraceMode,
-        TraceSource, Transfer, Trigger, Victim, Workload,
+        Priority, Prompts, RateShape, RateStep, Routing, Scenario, SequenceLimit, Sight, Slo, StepNoise, StepTimeLaw,
+        TraceMode, TraceSource, Transfer, Trigger, Victim, Workload,
     };
 
     /// A value that fits a shape.
@@ -373,6 +373,8 @@ mod tests {
         agree_choice::<Sight>(&SIGHT);
         agree_choice::<Routing>(&ROUTING);
         agree_choice::<Contention>(&CONTENTION);
+        agree_law::<RateShape>(&RATE_SHAPE);
+        agree_table::<RateStep>(&RATE_STEPS);
         agree_law::<ArrivalLaw>(&ARRIVALS);
         agree_law::<LengthLaw>(&LENGTH);
         agree_law::<StepTimeLaw>(&STEP_TIME);

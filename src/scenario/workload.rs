@@ -8,6 +8,7 @@ use super::StepTimeLaw;
 use super::arrivals::ArrivalLaw;
 use super::error::{ScenarioError, require_at_least_one, require_at_most, require_positive};
 use super::lengths::LengthLaw;
+use super::rate::RateShape;
 use super::trace::Trace;
 
 /// The traffic of a scenario: either classes or a trace.
@@ -17,6 +18,9 @@ pub struct Workload {
     /// λ: requests per second over all classes. With a trace: the rate it is rescaled to; absent means the trace's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<f64>,
+    /// λ(t) as a factor on the rate; absent means that λ does not change.
+    #[serde(default, skip_serializing_if = "RateShape::is_constant")]
+    pub rate_shape: RateShape,
     /// Law of the interarrival times of every class. Not used while a trace is replayed.
     #[serde(default)]
     pub arrivals: ArrivalLaw,
@@ -168,13 +172,24 @@ impl TraceMode {
 }
 
 impl Workload {
-    /// λ in requests per second: the given rate, or the trace's own.
+    /// λ in requests per second, the long-run mean: the given rate, or the trace's own, times the mean of the rate's shape.
     pub fn rate(&self) -> f64 {
+        self.base_rate() * self.rate_shape.long_run()
+    }
+
+    /// λ where the factor of the rate's shape is 1, in requests per second.
+    pub fn base_rate(&self) -> f64 {
         match (self.rate_per_s, &self.trace) {
             (Some(rate), _) => rate,
             (None, Some(source)) => source.requests.rate_per_s(),
             (None, None) => 0.0,
         }
+    }
+
+    /// Holds λ at `rate_per_s` for all time.
+    pub fn hold_rate(&mut self, rate_per_s: f64) {
+        self.rate_per_s = Some(rate_per_s);
+        self.rate_shape = RateShape::default();
     }
 
     /// The objectives of each class; one entry for a trace.
@@ -211,6 +226,7 @@ impl Workload {
                 return Err(ScenarioError::at("rate_per_s", format!("is `{rate}`"), "keep it at most 1e9 per second"));
             }
         }
+        self.rate_shape.validate().map_err(|error| error.under("rate_shape"))?;
         self.arrivals.validate().map_err(|error| error.under("arrivals"))?;
         self.slo.validate()?;
         match (&self.trace, self.class.is_empty()) {
@@ -231,6 +247,13 @@ impl Workload {
     fn validate_trace(&self, source: &TraceSource) -> Result<(), ScenarioError> {
         let trace = &source.requests;
         let file = &source.file;
+        if source.mode == TraceMode::Replay && !self.rate_shape.is_constant() {
+            return Err(ScenarioError::at(
+                "mode",
+                "is `replay`, and a rate_shape is given beside the trace's own times",
+                "set mode = \"resample\", or remove workload.rate_shape",
+            ));
+        }
         if trace.requests.len() < 2 {
             return Err(ScenarioError::at(
                 "file",

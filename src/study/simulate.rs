@@ -133,6 +133,12 @@ fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Ru
     } else {
         format!("Intervals: 95 %, Student t over {BATCHES} batches of one run.")
     });
+    if let Some(meaning) = scenario.workload.rate_shape.steady_state() {
+        notes.push(format!(
+            "λ changes over time, and figures are means over the measured time; {:.4}/s is {meaning}.",
+            scenario.workload.rate()
+        ));
+    }
     if replays(scenario) && options.trials > 1 {
         notes.push(format!(
             "Trials are drawn from the trace in random blocks of {BLOCK_S} s (circular block bootstrap): they vary as the trace does within minutes, not more slowly."

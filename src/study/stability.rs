@@ -172,7 +172,7 @@ fn drift(
         }
     };
     let mut at_load = scenario.clone();
-    at_load.workload.rate_per_s = Some(load * boundary / served_share(scenario));
+    at_load.workload.hold_rate(load * boundary / served_share(scenario));
     let (warmup, horizon) = (Time::from_seconds(warmup_s), Time::from_seconds(horizon_s));
     let engine = Options {
         seed: options.seed,

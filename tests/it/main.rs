@@ -8,6 +8,7 @@ mod bad_input;
 mod contract;
 mod determinism;
 mod engine;
+mod exclusive_laws;
 mod exit_codes;
 mod experiment;
 mod formats;

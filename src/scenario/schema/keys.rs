@@ -29,11 +29,37 @@ pub static SCENARIO: Shape = Shape::Table(&[
 /// What arrives.
 pub static WORKLOAD: Shape = Shape::Table(&[
     optional("rate_per_s", &Shape::Number),
+    optional("rate_shape", &RATE_SHAPE),
     optional("arrivals", &ARRIVALS),
     optional("class", &CLASSES),
     optional("trace", &TRACE),
     optional("slo", &SLO),
 ]);
+
+/// Laws of λ(t).
+pub static RATE_SHAPE: Shape = Shape::Law(&[
+    variant("constant", &[]),
+    variant("piecewise", &[needed("steps", &RATE_STEPS)]),
+    variant(
+        "ramp",
+        &[needed("factor", &Shape::Number), needed("start_s", &Shape::Number), needed("duration_s", &Shape::Number)],
+    ),
+    variant(
+        "spike",
+        &[needed("factor", &Shape::Number), needed("start_s", &Shape::Number), needed("duration_s", &Shape::Number)],
+    ),
+    variant(
+        "diurnal",
+        &[needed("amplitude", &Shape::Number), needed("period_s", &Shape::Number), optional("peak_s", &Shape::Number)],
+    ),
+    variant(
+        "binned",
+        &[needed("bin_s", &Shape::Number), optional("counts", &Shape::Wholes), optional("file", &Shape::Text)],
+    ),
+]);
+
+/// Steps of a piecewise rate.
+pub static RATE_STEPS: Shape = Shape::Tables(&[needed("from_s", &Shape::Number), needed("factor", &Shape::Number)]);
 
 /// Latency objectives.
 pub static SLO: Shape = Shape::Table(&[

@@ -22,6 +22,7 @@ pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64, sequences: u64,
         description: String::new(),
         workload: Workload {
             rate_per_s: Some(rate),
+            rate_shape: fluidsim::scenario::RateShape::default(),
             arrivals: ArrivalLaw::Poisson {},
             class: vec![Class::new("only", prompt, output)],
             trace: None,

@@ -26,20 +26,23 @@ pub enum OdeError {
 
 /// Error bounds and the first step.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Control {
+pub(in crate::fluid) struct Control {
     pub relative: f64,
     pub absolute: f64,
     pub first_step: f64,
 }
 
+/// A right-hand side: the time, the state, and where its rates go.
+pub(in crate::fluid) type Rates<'a> = dyn Fn(f64, &[f64], &mut [f64]) + 'a;
+
 struct Checked<'a> {
-    rhs: &'a dyn Fn(&[f64], &mut [f64]),
+    rhs: &'a Rates<'a>,
     finite: &'a Cell<bool>,
 }
 
 impl System<f64, DVector<f64>> for Checked<'_> {
-    fn system(&self, _: f64, y: &DVector<f64>, dy: &mut DVector<f64>) {
-        (self.rhs)(y.as_slice(), dy.as_mut_slice());
+    fn system(&self, t: f64, y: &DVector<f64>, dy: &mut DVector<f64>) {
+        (self.rhs)(t, y.as_slice(), dy.as_mut_slice());
         if dy.iter().any(|rate| !rate.is_finite()) {
             self.finite.set(false);
             dy.fill(0.0);
@@ -51,16 +54,16 @@ impl System<f64, DVector<f64>> for Checked<'_> {
     }
 }
 
-/// Advances dy/dt = rhs(y) from `start` over `span` seconds.
+/// Advances dy/dt = rhs(t, y) from `start` at time 0 over `span` seconds. The state, and the mean step that was taken.
 ///
 /// # Errors
 /// A rate that is not a number, or a solver that needs too many steps.
-pub(super) fn advance(
-    rhs: &dyn Fn(&[f64], &mut [f64]),
+pub(in crate::fluid) fn advance(
+    rhs: &Rates<'_>,
     start: &[f64],
     span: f64,
     control: Control,
-) -> Result<Vec<f64>, OdeError> {
+) -> Result<(Vec<f64>, f64), OdeError> {
     let finite = Cell::new(true);
     let mut solver = Dopri5::from_param(
         Checked { rhs, finite: &finite },
@@ -84,9 +87,9 @@ pub(super) fn advance(
     if !finite.get() {
         return Err(OdeError::NotFinite);
     }
-    outcome.map_err(|error| OdeError::Stopped(error.to_string()))?;
+    let stats = outcome.map_err(|error| OdeError::Stopped(error.to_string()))?;
     let last = solver.y_out().last().ok_or_else(|| OdeError::Stopped("no output".into()))?;
-    Ok(last.as_slice().to_vec())
+    Ok((last.as_slice().to_vec(), span / f64::from(stats.accepted_steps.max(1))))
 }
 
 #[cfg(test)]
@@ -98,19 +101,19 @@ mod tests {
 
     #[test]
     fn exponential_decay_and_a_circle() {
-        let y = advance(&|y, dy| dy[0] = -y[0], &[1.0], 3.0, CONTROL).unwrap();
+        let y = advance(&|_, y, dy| dy[0] = -y[0], &[1.0], 3.0, CONTROL).unwrap().0;
         assert_relative_eq!(y[0], (-3.0_f64).exp(), max_relative = 1e-7);
-        let circle = |y: &[f64], dy: &mut [f64]| {
+        let circle = |_: f64, y: &[f64], dy: &mut [f64]| {
             dy[0] = -y[1];
             dy[1] = y[0];
         };
-        let y = advance(&circle, &[1.0, 0.0], std::f64::consts::TAU, CONTROL).unwrap();
+        let y = advance(&circle, &[1.0, 0.0], std::f64::consts::TAU, CONTROL).unwrap().0;
         assert_relative_eq!(y[0], 1.0, epsilon = 1e-7);
     }
 
     #[test]
     fn a_rate_that_is_no_number_is_an_error() {
-        let outcome = advance(&|y, dy| dy[0] = (0.5 - y[0]).sqrt(), &[1.0], 1.0, CONTROL);
+        let outcome = advance(&|_, y, dy| dy[0] = (0.5 - y[0]).sqrt(), &[1.0], 1.0, CONTROL);
         assert_eq!(outcome, Err(OdeError::NotFinite));
     }
 }
