@@ -19,3 +19,4 @@ mod recorded;
 mod resume;
 mod rules;
 mod run;
+mod trust;
