@@ -15,6 +15,7 @@ Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
   fluidsim solve --trace requests.csv
+  fluidsim solve memory-greedy --margin 0.01
   fluidsim solve --backlog 500 --horizon 600 --trajectory path.csv --plot path.svg")]
 pub struct Args {
     #[command(flatten)]
@@ -37,6 +38,11 @@ pub struct Args {
     /// Seconds of the path
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
+
+    /// In place of the answer: the law of the demand for KV memory, and the least M that it exceeds, or that preempts requests, no
+    /// more often than this
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, conflicts_with = "path")]
+    margin: Option<f64>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -48,6 +54,14 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let scenario = args.scenario.open_for_theory()?;
     if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
         return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));
+    }
+    if let Some(probability) = args.margin {
+        if !(1e-9..=0.5).contains(&probability) {
+            return Err(usage_error("--margin", format!("is `{probability}`"), "give a probability from 1e-9 to 0.5"));
+        }
+        let margin = fluid::margin::of(&scenario, probability)?;
+        args.output.write(&report::render(&report::margin_table(&margin), args.output.format()))?;
+        return Ok(Outcome::Fine);
     }
     if args.trajectory.is_some() || args.plot.is_some() {
         let options = PathOptions { horizon_s: args.horizon, backlog: args.backlog as f64, ..PathOptions::default() };

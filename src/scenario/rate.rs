@@ -396,11 +396,8 @@ fn invert(wave: &Wave, sum: f64) -> f64 {
     let mut t = sum;
     for _ in 0..200 {
         let excess = t + wave.integral(t) - sum;
-        if excess > 0.0 {
-            high = t
-        } else {
-            low = t
-        }
+        let end = if excess > 0.0 { &mut high } else { &mut low };
+        *end = t;
         let slope = 1.0 + wave.amplitude * (wave.turn * (t - wave.peak_s)).cos();
         let next = t - excess / slope;
         let next = if next > low && next < high { next } else { 0.5 * (low + high) };

@@ -65,6 +65,49 @@ impl Instance {
         }
     }
 
+    /// The saturated state of the fluid, requests per second: the flow X at which the residents X·Δ of every bin leave room for X
+    /// entrants. None where the decodes are rationed, so that residents do not stand where the flow puts them.
+    pub fn saturated_per_s(&self) -> Option<f64> {
+        let ages = &self.ages;
+        let mut stay = vec![0.0; ages.len()];
+        for (class, &(first, share)) in ages.first.iter().enumerate() {
+            let mut reach = share;
+            let end = ages.first.get(class + 1).map_or(ages.len(), |next| next.0);
+            for (i, stay) in stay.iter_mut().enumerate().take(end).skip(first) {
+                *stay = reach / ages.leave[i];
+                reach *= ages.onwards[i];
+            }
+        }
+        let mut scratch = stay.clone();
+        let mut masses = stay.clone();
+        let mut at = |flow: f64| {
+            masses.iter_mut().zip(&stay).for_each(|(mass, stay)| *mass = flow * stay);
+            let level = self.fill(&masses, &mut scratch);
+            let inflow = Inflow { waiting: f64::INFINITY, rate_per_s: 0.0, patience: 1.0 };
+            self.go(level, inflow, Some((0.0, 0.0)), &mut scratch)
+        };
+        let (mut low, mut high) = (0.0, 1.0);
+        while at(high).turn.entering > high {
+            (low, high) = (high, 2.0 * high);
+            if high > 1e12 {
+                return None;
+            }
+        }
+        for _ in 0..100 {
+            let middle = 0.5 * (low + high);
+            if at(middle).turn.entering > middle { low = middle } else { high = middle }
+        }
+        let outcome = at(low);
+        let rationed = outcome.turn.decodes < outcome.level.ready * (1.0 - 1e-9) || outcome.level.preempted > 0.0;
+        (!rationed && low > 0.0).then(|| low / outcome.turn.step_s)
+    }
+
+    /// Makes saturated turns as long as those at the sharp λ* of `per_s`. By which factor.
+    pub fn slow_down_to(&mut self, per_s: f64) -> f64 {
+        self.friction = self.saturated_per_s().map_or(1.0, |own| own / per_s).clamp(0.5, 2.0);
+        self.friction
+    }
+
     /// Iterations over which waiting requests enter in the ODE: as short as its other time scales.
     pub fn patience(&self) -> f64 {
         self.ages.least_stay.clamp(1.0, 1e6)
@@ -167,7 +210,9 @@ impl Instance {
             turn =
                 super::turn::turn(&self.limits, &self.ages.entry, &Found { again: share * refilled.max(0.0), ..found });
         }
-        turn.step_s *= 1.0 + (self.friction - 1.0) * turn.limited;
+        if self.friction != 1.0 {
+            turn.step_s *= 1.0 + (self.friction - 1.0) * turn.limited;
+        }
         Outcome { turn, level, completed }
     }
 
@@ -189,10 +234,10 @@ impl Instance {
             let mut entering = turn.entering * share;
             completed -= entering;
             freed -= entering * ages.entry.holds;
-            for i in first..end {
-                let moving = if i == first { dy[i] + early * entering } else { dy[i] };
+            for (i, mass) in dy.iter_mut().enumerate().take(end).skip(first) {
+                let moving = if i == first { *mass + early * entering } else { *mass };
                 let out = moving * ages.leave[i];
-                dy[i] = entering - out;
+                *mass = entering - out;
                 entering = out * ages.onwards[i];
                 completed += out - entering;
                 freed += (out - entering) * ages.frees[i];

@@ -55,6 +55,9 @@ pub struct PathOptions {
     pub bins: usize,
     /// Form of the fluid.
     pub form: Form,
+    /// Whether saturated iterations are as long as at the sharp λ*, which counts evictions and the scatter of batches; else the
+    /// path is that of the limit of large systems.
+    pub sharp: bool,
 }
 
 impl PathOptions {
@@ -66,7 +69,7 @@ impl PathOptions {
 
 impl Default for PathOptions {
     fn default() -> Self {
-        Self { horizon_s: 3600.0, backlog: 0.0, points: 200, bins: 64, form: Form::Auto }
+        Self { horizon_s: 3600.0, backlog: 0.0, points: 200, bins: 64, form: Form::Auto, sharp: true }
     }
 }
 
@@ -210,9 +213,10 @@ pub fn trajectory(scenario: &Scenario, options: &PathOptions) -> Result<Path, Pa
 fn of_instance(scenario: &Scenario, options: &PathOptions) -> Result<Path, PathError> {
     let load = Load::of(scenario);
     let (form, reason) = choose(&load, options);
+    let star_per_s = options.sharp.then(|| sharp_per_s(&load, form)).flatten();
     let mut path = match form {
-        Form::Map => by_map(&load, options),
-        _ => system::by_ode(&load, options)?,
+        Form::Map => by_map(&load, options, star_per_s),
+        _ => system::by_ode(&load, options, star_per_s)?,
     };
     path.form = form;
     path.notes.insert(0, reason);
@@ -223,6 +227,24 @@ fn of_instance(scenario: &Scenario, options: &PathOptions) -> Result<Path, PathE
         path.notes.push("The ODE leaves out the time of swaps; the map has it".into());
     }
     Ok(path)
+}
+
+/// The sharp λ* that a saturated path is held to; none where theory has none, or where cohorts move in the map, which gives its own.
+fn sharp_per_s(load: &Load, form: Form) -> Option<f64> {
+    let covered = super::scope::refusal(load.scenario).is_none() && load.cap > 1.0;
+    let own = form == Form::Map && ages::has_cohorts(load.scenario);
+    let regimes = (covered && !own).then(|| super::policies::regimes(load))?;
+    regimes.first().map(super::boundary::Regime::lambda).filter(|star| star.is_finite() && *star > 0.0)
+}
+
+/// What a reader is told of saturated iterations that are longer by `factor` than the fluid's.
+fn note_of_friction(factor: f64) -> Option<String> {
+    ((factor - 1.0).abs() > 1e-3).then(|| {
+        format!(
+            "While requests wait iterations are {:+.1} % longer than the fluid's, so that what is saturated carries λ*: evictions and the scatter of batches",
+            100.0 * (factor - 1.0)
+        )
+    })
 }
 
 fn check(options: &PathOptions) -> Result<(), PathError> {
@@ -304,12 +326,13 @@ fn grid(options: &PathOptions, pace: &Pace) -> Vec<f64> {
 }
 
 /// The state of a grid time is that of the iteration in progress.
-fn by_map(load: &Load, options: &PathOptions) -> Path {
+fn by_map(load: &Load, options: &PathOptions, star_per_s: Option<f64>) -> Path {
     let mut map = Map::new(load, options.backlog);
+    let friction = star_per_s.map_or(1.0, |star| map.instance.slow_down_to(star));
     let rate = load.scenario.workload.base_rate() * map.instance.ages.served;
     let pace = load.scenario.workload.rate_shape.pace();
     let idle_s = map.instance.limits.idle_step_s();
-    let mut path = Path::default();
+    let mut path = Path { notes: note_of_friction(friction).into_iter().collect(), ..Path::default() };
     let (mut time, mut completed) = (0.0, 0.0);
     let grid = grid(options, &pace);
     loop {

@@ -6,7 +6,7 @@
 use super::ages::Cut;
 use super::instance::{Inflow, Instance, Outcome};
 use super::ode::{self, Control};
-use super::{Form, Path, PathError, PathOptions, PathPoint, grid};
+use super::{Form, Path, PathError, PathOptions, PathPoint, grid, note_of_friction};
 use crate::fluid::load::Load;
 use crate::scenario::{Contention, FirstToken, Pace, Scenario};
 
@@ -47,8 +47,9 @@ struct System {
 }
 
 /// The path of one instance.
-pub(super) fn by_ode(load: &Load, options: &PathOptions) -> Result<Path, PathError> {
-    let instance = Instance::of(load, Cut::Bins(options.bins), 0);
+pub(super) fn by_ode(load: &Load, options: &PathOptions, star_per_s: Option<f64>) -> Result<Path, PathError> {
+    let mut instance = Instance::of(load, Cut::Bins(options.bins), 0);
+    let friction = star_per_s.map_or(1.0, |star| instance.slow_down_to(star));
     let workload = &load.scenario.workload;
     let system = System {
         rate_per_s: workload.base_rate() * instance.ages.served,
@@ -57,7 +58,11 @@ pub(super) fn by_ode(load: &Load, options: &PathOptions) -> Result<Path, PathErr
         pace: workload.rate_shape.pace(),
         backlog: options.backlog,
     };
-    Ok(Path { points: system.points(options)?, form: Form::Ode, notes: Vec::new() })
+    Ok(Path {
+        points: system.points(options)?,
+        form: Form::Ode,
+        notes: note_of_friction(friction).into_iter().collect(),
+    })
 }
 
 /// The path of a prefill pool whose requests go over a link to a decode pool.

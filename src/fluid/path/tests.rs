@@ -11,7 +11,7 @@ fn example() -> Scenario {
 /// Ex. 3(b) of the memory law: a burst of 60 requests, to the digits given.
 #[test]
 fn worked_example_of_the_memory_law() {
-    let options = PathOptions { horizon_s: 600.0, backlog: 60.0, points: 120, bins: 64, form: Form::Map };
+    let options = PathOptions { horizon_s: 600.0, backlog: 60.0, points: 120, bins: 64, form: Form::Map, sharp: false };
     let path = trajectory(&example(), &options).unwrap();
     let rows = [
         (50.0, 23.255_814, 2.477_155, 32.756_505),
@@ -55,7 +55,8 @@ fn both_forms_agree_from_empty() {
     let mut overload = example();
     overload.workload.rate_per_s = Some(0.19);
     for question in [overload, chat(2.0), chat(5.0)] {
-        let options = PathOptions { horizon_s: 600.0, backlog: 0.0, points: 60, bins: 64, form: Form::Ode };
+        let options =
+            PathOptions { horizon_s: 600.0, backlog: 0.0, points: 60, bins: 64, form: Form::Ode, sharp: false };
         let ode = trajectory(&question, &options).unwrap();
         let map = trajectory(&question, &PathOptions { form: Form::Map, ..options }).unwrap();
         let size = map.points.iter().map(|p| p.running).fold(0.0, f64::max);
