@@ -21,3 +21,4 @@ mod recorded;
 mod resume;
 mod rules;
 mod run;
+mod trust;
