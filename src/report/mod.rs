@@ -13,6 +13,7 @@ pub mod latex;
 mod lines;
 pub mod number;
 mod operations;
+mod path;
 pub mod plot;
 pub mod printer;
 pub mod record;
@@ -24,6 +25,7 @@ pub mod text;
 
 pub use fan::Fan;
 pub use json::{compare_json, simulate_json, solve_json};
+pub use path::{path_json, path_report};
 pub use plot::{Lane, Plot, Series, Span, Style, render_lanes, render_svg};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};

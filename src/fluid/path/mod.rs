@@ -17,6 +17,8 @@ mod turn;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tmp_experiment;
 
 use serde::{Deserialize, Serialize};
 
