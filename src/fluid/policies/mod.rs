@@ -5,9 +5,12 @@ mod binomial;
 mod exclusive;
 mod exclusive_memory;
 mod fixed_batches;
+mod fixed_batches_state;
+mod latencies;
 mod packing;
 mod prefill_chunks;
 mod prefill_first;
+mod prefill_first_state;
 mod prefill_phase;
 
 use super::boundary::{self, Regime};
@@ -73,8 +76,10 @@ pub(super) fn notes(load: &Load, binding: &Regime) -> Vec<String> {
 
 /// The summary below the boundary; none where the budget's own law fails.
 pub(super) fn below(load: &Load, regimes: &[Regime], boundary: &Boundary) -> Option<Summary> {
-    match kind(load.scenario) {
-        Kind::Mixed => equilibrium::below(load, &regimes[0], boundary),
-        Kind::PrefillFirst | Kind::DecodeFirst => None,
-    }
+    let state = match kind(load.scenario) {
+        Kind::Mixed => return equilibrium::below(load, &regimes[0], boundary),
+        Kind::PrefillFirst => prefill_first::below(load, &regimes[0], boundary),
+        Kind::DecodeFirst => fixed_batches::below(load),
+    };
+    state.map(|state| equilibrium::summary(load, &state))
 }
