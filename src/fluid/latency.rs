@@ -80,7 +80,7 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
     let ttft = base + p * parts.wait.mean;
     let swapped_time = swapped_time(load, binding, &parts);
-    let decode_time = decode_time(load, &parts, boundary) + swapped_time.1;
+    let decode_time = decode_time(load, &parts, boundary).min(longest_decode(load, &parts)) + swapped_time.1;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
     let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
@@ -110,7 +110,9 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
     let variance = load.moments.raw(2, 0) - prompt * prompt;
     let last = in_prefill / parts.chunks.steps;
     let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
-    last * (prompt + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
+    // A prompt also leaves arrivals behind that make its own decodes longer, x of its time and x² of that and so on.
+    let longer = parts.line.per_token_s * variance / (parts.chunks.steps * (1.0 - parts.prompt_share));
+    last * (prompt + 1.0) + longer + before
 }
 
 /// Tokens prefilled again per iteration.
@@ -134,7 +136,8 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let mean = residents.free_mean / (1.0 - idle);
     let most = mean * (load.output() - 1.0) / load.output();
     let decodes = (mean - rate * residents.free.own).clamp(0.0, most);
-    let (backlog, decodes) = backlog_of(load, line, partial, idle, decodes)?;
+    let spread = residents.variance;
+    let (backlog, decodes) = backlog_of(load, line, partial, idle, decodes, spread)?;
     let busy = rate / (1.0 - idle);
     let step = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
     let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
@@ -147,12 +150,19 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
 /// chord from an iteration of decodes to the mean one with prompts.
 fn bent(load: &Load, partial: f64, mut parts: Parts) -> Option<Parts> {
     let rate = load.served_per_s;
-    for _ in 0..5 {
-        let step = parts.backlog.step;
-        let n = rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
-        (parts.backlog, parts.decodes) = backlog_of(load, parts.line, partial, parts.idle, n)?;
-        parts.step = parts.backlog.step;
+    let spread = parts.residents.variance;
+    let mut step = parts.backlog.step;
+    let served = |step: f64| rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
+    for _ in 0..4 {
+        let last = step;
+        step = beside(load, parts.line, partial, parts.idle, served(step), spread, backlog::mean_step)?;
+        if (step - last).abs() < 1e-3 * step {
+            break;
+        }
     }
+    let n = served(step);
+    (parts.backlog, parts.decodes) = backlog_of(load, parts.line, partial, parts.idle, n, spread)?;
+    parts.step = parts.backlog.step;
     let tokens = rate * parts.step / (1.0 - parts.idle) * load.prompt();
     let alone = load.step_s(parts.decodes.max(1.0), 0.0);
     let per_token_s = (parts.step - alone).max(0.0) / tokens.max(1e-9);
@@ -217,26 +227,11 @@ fn residents_of(
     found
 }
 
-/// The chain beside `decodes` sequences.
-fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64) -> Option<(Backlog, f64)> {
-    let per_resident = load.moments.held_mean() / load.output() + partial;
+/// The chain beside `decodes` sequences, `spread` the variance of their number.
+fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64, spread: f64) -> Option<(Backlog, f64)> {
     for _ in 0..2 {
-        let context = line.per_context_s * per_resident * decodes;
-        let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
-        let chunk = budget::prefill_budget_fluid(load.budget, decodes).max(1.0);
-        let (batch, chunk) = pace(load, chunk, decodes, step(chunk));
-        let traffic = Traffic {
-            rate: load.served_per_s,
-            batch,
-            prompts: &load.moments.prompt_masses,
-            prompt_survival: &load.prompt_survival,
-            prompt: load.prompt(),
-            prompt_squared: load.moments.raw(2, 0),
-            chunk,
-            idle,
-            decodes_s: line.per_token_s * decodes + context,
-        };
-        if let Some(found) = backlog::solve(&traffic, &step) {
+        let found = beside(load, line, partial, idle, decodes, spread, backlog::solve);
+        if let Some(found) = found {
             return Some((found, decodes));
         }
         // Near the budget's own boundary: the mean over iterations is below the mean over time.
@@ -245,37 +240,71 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
     None
 }
 
+/// Asks the chain beside `decodes` sequences.
+fn beside<T>(
+    load: &Load,
+    line: Line,
+    partial: f64,
+    idle: f64,
+    decodes: f64,
+    spread: f64,
+    ask: impl Fn(&Traffic, &dyn Fn(f64) -> f64) -> Option<T>,
+) -> Option<T> {
+    let per_resident = load.moments.held_mean() / load.output() + partial;
+    let context = line.per_context_s * per_resident * decodes;
+    let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
+    let chunk = budget::prefill_budget_fluid(load.budget, decodes).max(1.0);
+    let (batch, chunk) = pace(load, chunk, (decodes, spread), step(chunk));
+    let traffic = Traffic {
+        rate: load.served_per_s,
+        batch,
+        prompts: &load.moments.prompt_masses,
+        prompt_survival: &load.prompt_survival,
+        prompt: load.prompt(),
+        prompt_squared: load.moments.raw(2, 0),
+        chunk,
+        idle,
+        decodes_s: line.per_token_s * decodes + context,
+    };
+    ask(&traffic, &step)
+}
+
 /// The mean size of the batches that stand for bursty arrivals, and the tokens of a full iteration that the chain gives to
-/// prompts, so that its backlog has the drift and the variance of the real one on the time scale t on which a backlog lasts.
+/// prompts, so that its backlog has the drift and the variance of the real one on the time scale t on which it lasts.
 ///
-/// What arrives over t full iterations is Σ (s + min(o, age)) tokens: its variance grows from that of prompts alone to that
-/// of all tokens, λT·(E\[w²\] + (I − 1)E\[w\]²), as t passes the mean residual output τ = E\[o²\]/2E\[o\], and the decodes
-/// grow from their mean to their number beside full iterations. Of the two only drift/variance matters to a long backlog.
-fn pace(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> (f64, f64) {
+/// While a backlog lasts, full iterations let prompts out at (B − n)/E\[s\] each, so that the decodes n go to
+/// n* = B(E\[o\] − 1)/E\[w\] with the time constant τ = E\[o²\]/2E\[o\]·E\[s\]/E\[w\]. Short backlogs have the drift beside the
+/// mean n, the variance λT·(E\[s²\] + (I − 1)E\[s\]²) of the prompts and what n happens to deviate; long ones the drift
+/// beside n* and the variance of all work in units of prompts, (E\[s\]/E\[w\])²·E\[w²\] for E\[s²\]. Of the two only
+/// drift/variance matters.
+fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), full_s: f64) -> (f64, f64) {
     let excess = |seconds: f64| dispersion::index(load.scenario, load.served_per_s, seconds) - 1.0;
     if !load.budget.is_finite() {
-        return (1.0 + 0.5 * excess(full_s).max(0.0), chunk);
+        return (1.0 + 0.5 * excess(full_s), chunk);
     }
-    let (prompt, output) = (load.prompt(), load.output());
-    let (prompt_squared, output_squared) = (load.moments.raw(2, 0), load.moments.raw(0, 2));
-    let crossed = 2.0 * load.moments.raw(1, 1) + output_squared;
+    let (prompt, output, work) = (load.prompt(), load.output(), load.work());
+    let moments = &load.moments;
+    let squared = moments.raw(2, 0);
+    let works = squared + 2.0 * (moments.raw(1, 1) - prompt) + moments.raw(0, 2) - 2.0 * output + 1.0;
+    let share = prompt / work;
     let arrivals = load.served_per_s * full_s;
-    let beside_full = (arrivals * (output - 1.0)).max(decodes);
-    let residual = output_squared / (2.0 * output);
-    let (mut drift, mut variance, mut own, mut bursty) =
-        (chunk - arrivals * prompt, prompt_squared, prompt_squared, 0.0);
+    let most = (load.budget * (output - 1.0) / work).min(load.cap).max(decodes);
+    let constant = (moments.raw(0, 2) / (2.0 * output) * share).max(1e-3);
+    let (mut drift, mut variance, mut own, mut bursty) = (chunk - arrivals * prompt, squared, squared, 0.0);
     for _ in 0..8 {
         drift = drift.max(1e-3 * chunk);
         let lasting = arrivals * variance / (drift * drift);
-        let z = lasting / residual;
-        let seen = if z > 1e-6 { 1.0 - (1.0 - (-z).exp()) / z } else { 0.5 * z };
+        let z = (lasting / constant).max(1e-9);
+        let gone = -(-z).exp_m1();
+        let seen = 1.0 - gone / z;
         bursty = excess(full_s * (1.0 + lasting));
-        own = prompt_squared + bursty.max(0.0) * prompt * prompt;
-        let bursts = bursty * (prompt * prompt + seen * (2.0 * prompt * output + output * output));
-        variance = (prompt_squared + seen * crossed + bursts).max(0.02 * own);
-        drift = load.budget - arrivals * prompt - (decodes + (beside_full - decodes) * seen);
+        own = squared + bursty.max(0.0) * prompt * prompt;
+        let frozen = spread * constant * constant * gone * gone / (lasting * arrivals).max(1e-9);
+        variance = squared + bursty * prompt * prompt + seen * (share * share * works - squared) + frozen;
+        variance = variance.max(0.02 * own);
+        drift = load.budget - arrivals * prompt - (decodes + (most - decodes) * seen);
     }
-    (1.0 + 0.5 * bursty.max(0.0), arrivals * prompt + drift.max(1e-3 * chunk) * own / variance)
+    (1.0 + 0.5 * bursty, arrivals * prompt + drift.max(1e-3 * chunk) * own / variance)
 }
 
 /// v/(c − m)²: iterations that a backlog lasts when full iterations of `full_s` seconds bring m tokens with variance v.
@@ -286,7 +315,7 @@ fn relaxation(load: &Load, chunk: f64, full_s: f64) -> f64 {
 }
 
 /// Share of its excess by which a backlog is still longer when a request that saw it begin completes, some E\[o\] iterations
-/// later; half of the relaxation time fits simulations at .5 to .9 λ*.
+/// later. v/2(c − m)² is the integral of the autocorrelation of reflected Brownian motion (Abate and Whitt 1987).
 fn still_there(load: &Load, parts: &Parts) -> f64 {
     if !load.budget.is_finite() {
         return 0.0;
@@ -328,9 +357,7 @@ fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
     let r = &parts.residents;
     let residents = rate / (1.0 - parts.idle) * load.output() * parts.step;
     let elasticity = (residents * slope / (parts.line.base_s + slope * residents)).min(0.98);
-    // Full iterations let prompts out one after another: measured, three tenths less variance.
-    let ratio = 1.0 + (r.ratio - 1.0) * (1.0 - 0.3 * parts.backlog.full_share);
-    let seen = (residents + ratio / (1.0 - elasticity)).clamp(1.0, load.cap);
+    let seen = (residents + r.ratio / (1.0 - elasticity)).clamp(1.0, load.cap);
     let alpha = parts.line.base_s + slope * seen;
     let x = (rate * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
     let excess = parts.backlog.excess * (1.0 - still_there(load, parts));
@@ -344,6 +371,24 @@ fn decode_time(load: &Load, parts: &Parts, boundary: &Boundary) -> f64 {
     (r.mean / rate - (1.0 - p) * (b.own - b.before) - p * r.full.own).max(0.0)
 }
 
+/// The decodes' time when every gap beside more than the mean number of them is a full iteration: with a share f of full
+/// iterations of T_B and n ∝ T the mean gap is at most T + (T_B − T)²/T.
+fn longest_decode(load: &Load, parts: &Parts) -> f64 {
+    let full = full_step(load, parts);
+    let more = (full - parts.step).max(0.0);
+    (load.output() - 1.0) * (parts.step + more * (more / parts.step).min(1.0))
+}
+
+/// An iteration that fills the budget.
+fn full_step(load: &Load, parts: &Parts) -> f64 {
+    if !load.budget.is_finite() {
+        return f64::INFINITY;
+    }
+    let residents = load.served_per_s * parts.step * load.output() / (1.0 - parts.idle);
+    let per_resident = load.moments.held_mean() / load.output();
+    load.step_s(load.budget, residents * per_resident)
+}
+
 /// What the variance of the number of decodes adds to their mean gap where the law bends: its derivative beside prompts.
 fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
     let n = parts.decodes.max(1.0);
@@ -351,7 +396,7 @@ fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
     let (low, high) = (load.step_s(0.8 * n + tokens, 0.0), load.step_s(1.2 * n + tokens, 0.0));
     let slope = (high - low).max(0.0) / (0.4 * n);
     let elasticity = (n * slope / parts.backlog.step).min(0.9);
-    slope / (1.0 - elasticity)
+    slope * parts.residents.ratio / (1.0 - elasticity)
 }
 
 /// (ν, seconds preempted per request) below the boundary: the saturated rates times the probability of a full memory.
@@ -408,6 +453,7 @@ fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
     let slope = per_decode(load, parts);
     let steps = gathered(parts.backlog.steps.clone());
     let nodes = decode_nodes(parts, slope);
+    let full = full_step(load, parts);
     let low = steps.first().map_or(0.0, |step| step.0) * 0.2;
     let top = steps.last().map_or(1.0, |step| step.0) * 1.5 + slope * 3.0 * parts.decodes;
     let total: f64 = nodes.iter().map(|node| node.1).sum();
@@ -415,7 +461,7 @@ fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
         nodes
             .iter()
             .map(|&(shift, weight)| {
-                weight / total * steps.iter().filter(|step| step.0 + shift <= x).map(|step| step.1).sum::<f64>()
+                weight / total * steps.iter().filter(|step| (step.0 + shift).min(full) <= x).map(|step| step.1).sum::<f64>()
             })
             .sum()
     })
@@ -443,7 +489,9 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
     let x = parts.prompt_share.min(0.95);
     // Stalls by prompts, each of which makes room for more: the variance of a busy period per second of base time.
     let alpha = b.step * (1.0 - x);
-    let stall = parts.line.per_token_s * parts.line.per_token_s * load.moments.raw(2, 0);
+    let bursts = dispersion::index(load.scenario, load.served_per_s, load.output() * b.step) - 1.0;
+    let lumps = (load.moments.raw(2, 0) + bursts * load.prompt() * load.prompt()).max(0.0);
+    let stall = parts.line.per_token_s * parts.line.per_token_s * lumps;
     let fast = alpha * load.served_per_s * stall / (1.0 - x).powi(3);
     let slope = per_decode(load, parts) / (1.0 - x);
     let relaxation = load.output() / (1.0 - r.elasticity).max(0.05);
