@@ -13,6 +13,7 @@ use super::dispersion;
 use super::load::{Chunks, Load};
 use super::memory::{self, Pressure};
 use super::mixture::{gathered, output_nodes, percentiles};
+use super::transform::{compound_poisson, on_lattice};
 use super::residents::{self, Question, Residents};
 use super::slots::{self, Line, Wait};
 use super::waiting::WaitLaw;
@@ -20,6 +21,9 @@ use crate::answer::{Boundary, Limit};
 use crate::cost::affine_coefficients;
 use crate::scenario::{Admission, Preemption};
 use crate::schedule::budget;
+
+/// Means of the seven equal parts of a normal law.
+const SEPTILES: [f64; 7] = [-1.5906, -0.8172, -0.3864, 0.0, 0.3864, 0.8172, 1.5906];
 
 /// The state below the boundary. Times in seconds.
 #[derive(Debug, Clone, Default)]
@@ -110,8 +114,9 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
     let variance = load.moments.raw(2, 0) - prompt * prompt;
     let last = in_prefill / parts.chunks.steps;
     let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
-    // A prompt also leaves arrivals behind that make its own decodes longer, x of its time and x² of that and so on.
-    let longer = parts.line.per_token_s * variance / (parts.chunks.steps * (1.0 - parts.prompt_share));
+    // A prompt also brings arrivals that make its own decodes longer, x of its time and x² of that, unless all slots are taken.
+    let p = parts.wait.probability;
+    let longer = parts.line.per_token_s * variance / parts.chunks.steps * (p + (1.0 - p) / (1.0 - parts.prompt_share));
     last * (prompt + 1.0) + longer + before
 }
 
@@ -155,7 +160,7 @@ fn bent(load: &Load, partial: f64, mut parts: Parts) -> Option<Parts> {
     let served = |step: f64| rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
     for _ in 0..4 {
         let last = step;
-        step = beside(load, parts.line, partial, parts.idle, served(step), spread, backlog::mean_step)?;
+        step = beside(load, parts.line, partial, parts.idle, served(step), spread, backlog::mean_step).unwrap_or(0.98 * step);
         if (step - last).abs() < 1e-3 * step {
             break;
         }
@@ -252,9 +257,18 @@ fn beside<T>(
 ) -> Option<T> {
     let per_resident = load.moments.held_mean() / load.output() + partial;
     let context = line.per_context_s * per_resident * decodes;
-    let step = |tokens: f64| load.step_s((decodes + tokens).max(1.0), 0.0) + context;
+    // Where the law bends, the mean over the number of decodes.
+    let bends = affine_coefficients(load.law()).is_none();
+    let step = |tokens: f64| {
+        let at = |n: f64| load.step_s((n + tokens).clamp(1.0, load.budget), 0.0) + context;
+        if bends {
+            SEPTILES.iter().map(|z| at((decodes + z * spread.sqrt()).max(0.0))).sum::<f64>() / 7.0
+        } else {
+            at(decodes)
+        }
+    };
     let chunk = budget::prefill_budget_fluid(load.budget, decodes).max(1.0);
-    let (batch, chunk) = pace(load, chunk, (decodes, spread), step(chunk));
+    let (batch, chunk) = pace(load, chunk, (decodes, spread), &step);
     let traffic = Traffic {
         rate: load.served_per_s,
         batch,
@@ -277,11 +291,13 @@ fn beside<T>(
 /// mean n, the variance λT·(E\[s²\] + (I − 1)E\[s\]²) of the prompts and what n happens to deviate; long ones the drift
 /// beside n* and the variance of all work in units of prompts, (E\[s\]/E\[w\])²·E\[w²\] for E\[s²\]. Of the two only
 /// drift/variance matters.
-fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), full_s: f64) -> (f64, f64) {
+fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), step: &dyn Fn(f64) -> f64) -> (f64, f64) {
     let excess = |seconds: f64| dispersion::index(load.scenario, load.served_per_s, seconds) - 1.0;
     if !load.budget.is_finite() {
-        return (1.0 + 0.5 * excess(full_s), chunk);
+        let mean_s = (0..40).fold(step(0.0), |mean, _| step(load.served_per_s * load.prompt() * mean));
+        return (1.0 + 0.5 * excess(mean_s), chunk);
     }
+    let full_s = step(chunk);
     let (prompt, output, work) = (load.prompt(), load.output(), load.work());
     let moments = &load.moments;
     let squared = moments.raw(2, 0);
@@ -452,19 +468,32 @@ fn by_step(owns: &[Own]) -> Vec<Own> {
 fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
     let slope = per_decode(load, parts);
     let steps = gathered(parts.backlog.steps.clone());
-    let nodes = decode_nodes(parts, slope);
+    let (nodes, at_cap) = decode_nodes(parts, slope);
     let full = full_step(load, parts);
+    let capped = if at_cap > 1e-6 { gathered(steps_at_cap(load, parts, slope)) } else { Vec::new() };
     let low = steps.first().map_or(0.0, |step| step.0) * 0.2;
-    let top = steps.last().map_or(1.0, |step| step.0) * 1.5 + slope * 3.0 * parts.decodes;
-    let total: f64 = nodes.iter().map(|node| node.1).sum();
+    let longest = |steps: &[(f64, f64)]| steps.last().map_or(0.0, |step| step.0);
+    let top = longest(&steps).max(longest(&capped)) * 1.5 + slope * 3.0 * parts.decodes;
+    let total: f64 = nodes.iter().map(|node| node.1).sum::<f64>() + at_cap;
+    let share = |steps: &[(f64, f64)], shift: f64, x: f64| {
+        steps.iter().filter(|step| (step.0 + shift).min(full) <= x).map(|step| step.1).sum::<f64>()
+    };
     percentiles(low, top, |x| {
-        nodes
-            .iter()
-            .map(|&(shift, weight)| {
-                weight / total * steps.iter().filter(|step| (step.0 + shift).min(full) <= x).map(|step| step.1).sum::<f64>()
-            })
-            .sum()
+        let free: f64 = nodes.iter().map(|&(shift, weight)| weight * share(&steps, shift, x)).sum();
+        (free + at_cap * share(&capped, 0.0, x)) / total
     })
+}
+
+/// Iterations of a full instance with a queue: each completion of the one before lets a prompt in.
+fn steps_at_cap(load: &Load, parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
+    let prompts = load.cap / load.output();
+    let squared = load.moments.raw(2, 0);
+    let longest = load.moments.prompt_masses.len() as f64;
+    let reach = prompts * load.prompt() + 7.0 * (prompts * squared).sqrt() + longest.min(6.0 * squared / load.prompt());
+    let cell = (reach / 400.0).max(1.0);
+    let law = compound_poisson(&on_lattice(&load.moments.prompt_masses, cell), prompts, (reach / cell) as usize + 2);
+    let alone = parts.line.base_s + slope * (load.cap - prompts);
+    law.into_iter().enumerate().map(|(k, p)| (alone + parts.line.per_token_s * k as f64 * cell, p)).collect()
 }
 
 /// Seconds that one more resident adds to an iteration.
@@ -472,13 +501,19 @@ fn per_decode(load: &Load, parts: &Parts) -> f64 {
     parts.line.per_token_s + parts.line.per_context_s * (load.moments.held_mean() + parts.chunks.held) / load.output()
 }
 
-/// Shifts of the iteration length by the number of residents, weighted by that number per iteration.
-fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
+/// Shifts of the iteration length by the number of residents, weighted by that number per iteration; the weight of a full
+/// instance apart, where slots are what requests wait for.
+fn decode_nodes(parts: &Parts, slope: f64) -> (Vec<(f64, f64)>, f64) {
     let r = &parts.residents;
     let weight = |n: f64, p: f64| p * n / (parts.line.base_s + slope * n);
-    let atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
-    let nodes = gathered(atoms);
-    nodes.into_iter().map(|(n, mass)| (slope * (n - r.free_mean), mass)).collect()
+    let mut atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
+    let at_cap = match parts.wait_slots {
+        Some(slots) if r.law.len() == slots as usize + 1 => atoms.pop().map_or(0.0, |atom| atom.1),
+        _ => 0.0,
+    };
+    let total: f64 = atoms.iter().map(|atom| atom.1).sum();
+    let nodes = gathered(atoms).into_iter().map(|(n, mass)| (slope * (n - r.free_mean), total * mass)).collect();
+    (nodes, at_cap)
 }
 
 /// E2E given o: the time to the first token and o − 1 gaps, nearly normal, whose fast part has the chain's variance and whose
@@ -512,22 +547,35 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
             let slow = slope * slope * (r.variance * (kept - decayed * decayed) + start.variance * decayed * decayed);
             let deviation = (gaps * fast + gaps * gaps * slow.max(0.0)).sqrt().max(1e-9 * ttft);
             let per_gap = (tbt + shift).max(0.0);
-            nodes.extend(start.firsts.iter().map(|&(first, share)| (first + gaps * per_gap, deviation, mass * share)));
+            let decode = gaps * per_gap;
+            nodes.extend(start.firsts.iter().map(|&(first, share)| Node { first, decode, deviation, mass: mass * share }));
         }
     }
-    let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max);
-    percentiles(0.0, top, |t| nodes.iter().map(|node| normal_below(node, t)).sum())
+    let top = nodes.iter().map(|node| node.first + node.decode + 6.0 * node.deviation).fold(0.0, f64::max);
+    percentiles(0.0, top, |t| nodes.iter().map(|node| node.below(t)).sum())
 }
 
-/// Mass of a normal (mean, deviation, mass) at most t.
-fn normal_below(&(mean, deviation, mass): &(f64, f64, f64), t: f64) -> f64 {
-    let z = (mean - t) / (deviation * std::f64::consts::SQRT_2);
-    mass * if z > 4.0 {
-        0.0
-    } else if z < -4.0 {
-        1.0
-    } else {
-        0.5 * erfc(z)
+/// A time to the first token, then a time of decoding that is nearly gamma.
+struct Node {
+    first: f64,
+    decode: f64,
+    deviation: f64,
+    mass: f64,
+}
+
+impl Node {
+    /// Mass at most t: the cube root of a gamma variable is nearly normal (Wilson and Hilferty 1931).
+    fn below(&self, t: f64) -> f64 {
+        let rest = t - self.first;
+        if rest <= 0.0 {
+            return 0.0;
+        }
+        let spread = self.deviation / self.decode.max(1e-12);
+        if spread < 1e-6 || self.decode <= 0.0 {
+            return if rest >= self.decode { self.mass } else { 0.0 };
+        }
+        let z = ((rest / self.decode).cbrt() - 1.0 + spread * spread / 9.0) * 3.0 / (spread * std::f64::consts::SQRT_2);
+        self.mass * if z > 4.0 { 1.0 } else if z < -4.0 { 0.0 } else { 0.5 * erfc(-z) }
     }
 }
 
