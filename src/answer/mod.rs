@@ -147,6 +147,8 @@ pub enum Limit {
     SequenceCap,
     /// M, the KV memory.
     KvMemory,
+    /// The admission rule, which lets only so many enter in one iteration.
+    Admission,
     /// No limit: the iteration time itself grows in proportion to the tokens.
     ComputeRate,
 }
@@ -158,6 +160,7 @@ impl Limit {
             Self::TokenBudget => "token-budget",
             Self::SequenceCap => "sequence-cap",
             Self::KvMemory => "kv-memory",
+            Self::Admission => "admission-rule",
             Self::ComputeRate => "compute-rate",
         }
     }

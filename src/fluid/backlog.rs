@@ -135,7 +135,10 @@ pub(super) fn mean_step(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<
         chain = after_idle(traffic, &grid, &chain);
     }
     let by_level = chain.iterations(&grid);
-    Some(by_level.iter().zip(&grid.steps).map(|(p, step)| p * step).sum::<f64>() - by_level[grid.levels] * grid.surplus())
+    Some(
+        by_level.iter().zip(&grid.steps).map(|(p, step)| p * step).sum::<f64>()
+            - by_level[grid.levels] * grid.surplus(),
+    )
 }
 
 /// An idle period ends with one batch; it follows a share of the iterations that leave no backlog.

@@ -7,6 +7,7 @@
 use super::load::Load;
 use super::memory;
 use super::root;
+use super::rules;
 use super::transform::fold;
 use crate::answer::{Boundary, Limit, Method};
 use crate::cost::affine_coefficients;
@@ -53,6 +54,7 @@ pub(super) fn regimes(load: &Load) -> Vec<Regime> {
     if load.budget.is_finite() {
         found.push(token_budget(load));
     }
+    found.extend(rules::entry_limit(load));
     if let Some(capacity) = load.memory {
         let least = found.iter().map(|regime| regime.flow).fold(f64::INFINITY, f64::min);
         found.push(memory::regime(load, capacity, least));
@@ -162,12 +164,13 @@ fn step_at_cap(load: &Load, cap: f64, flow: f64, context: f64) -> f64 {
 
 /// The law of one slot's tokens in one iteration: a prompt with probability 1/steps, one token otherwise.
 fn slot_tokens(load: &Load, steps: f64) -> Vec<f64> {
-    let mut slot: Vec<f64> = load.moments.prompt_masses.iter().map(|mass| mass / steps).collect();
+    let (count, shares) = load.shares();
+    let mut slot: Vec<f64> = shares.iter().map(|mass| mass * count / steps).collect();
     if slot.len() < 2 {
         slot.resize(2, 0.0);
     }
     slot[1] += (load.output() - 1.0) / steps;
-    slot[0] += (1.0 - load.output() / steps).max(0.0);
+    slot[0] += (1.0 - (load.output() - 1.0 + count) / steps).max(0.0);
     slot
 }
 

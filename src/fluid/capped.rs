@@ -419,11 +419,16 @@ fn figures(setting: &Setting, states: &States, law: &Law, tail: &Tail, spread: &
     let clusters = &states.clusters;
     // Arrivals that find m < K, per second of base time; then those of clusters that find none free, of full times, and of
     // the stalls of those who enter a full instance.
-    let mut seen: Vec<f64> =
-        (1..=slots).map(|m| setting.batches_per_s * clusters.across(&law.below[..m])).collect();
+    let mut seen: Vec<f64> = (1..=slots).map(|m| setting.batches_per_s * clusters.across(&law.below[..m])).collect();
     let left = |waiting: &[f64]| waiting.iter().enumerate().map(|(i, p)| i as f64 * p).sum::<f64>();
-    let over: f64 =
-        clusters.alive.iter().enumerate().skip(1).take(slots).map(|(k, waiting)| law.below[slots - k] * left(waiting)).sum();
+    let over: f64 = clusters
+        .alive
+        .iter()
+        .enumerate()
+        .skip(1)
+        .take(slots)
+        .map(|(k, waiting)| law.below[slots - k] * left(waiting))
+        .sum();
     let entering = law.above * setting.completions_per_s(slots) * setting.stall_s;
     let waits = setting.batches_per_s * over + question.rate * (law.below[slots] + law.above + entering);
     let free: f64 = seen.iter().sum();

@@ -3,12 +3,13 @@
 use super::boundary::Regime;
 use super::latency::{self, State};
 use super::load::Load;
+use super::policies;
 use super::single::{self, Service};
 use crate::answer::{Boundary, Figure, Latency, Limit, Method, Summary};
 
 /// The summary below the boundary; without latencies where the budget's own law fails.
 pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Summary> {
-    let state = latency::below(load, binding, boundary)?;
+    let state = policies::observed(load, latency::below(load, binding, boundary)?);
     Some(summary(load, &state))
 }
 

@@ -17,10 +17,15 @@ mod memory;
 mod mixture;
 mod notes;
 mod ode;
+mod orders;
+mod pace;
 mod path;
+mod percentiles;
 mod policies;
+mod reserved;
 mod residents;
 pub mod root;
+mod rules;
 pub mod scope;
 mod single;
 mod slots;
@@ -60,7 +65,8 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
         None => policies::below(&load, &regimes, &boundary),
     });
     let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
-    let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
+    let summary = below.flatten().map(|summary| orders::adjusted(&load, summary));
+    let summary = summary.unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
     FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
 }
 

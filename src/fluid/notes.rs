@@ -4,6 +4,7 @@ use super::boundary::Regime;
 use super::closed_forms::cycle_ratio;
 use super::load::Load;
 use super::map::is_few_valued;
+use super::rules;
 use crate::answer::{Boundary, Limit, Verdict};
 use crate::scenario::{Admission, TraceMode};
 
@@ -21,6 +22,7 @@ pub(super) fn of(
     let mut notes = Vec::new();
     of_requests(load, &mut notes);
     of_memory(load, &regimes[0], &mut notes);
+    notes.extend(rules::notes(load, &regimes[0], boundary));
     of_limits(regimes, &mut notes);
     of_rate(load, boundary, verdict, &mut notes);
     if no_latency {

@@ -78,7 +78,7 @@ impl Shape {
         let (output, second) = (moments.output_mean(), moments.raw(0, 2));
         let squares: f64 = moments.output_survival.iter().map(|p| p * p).sum();
         let (prompt, prompt_squared) = (moments.prompt_mean(), moments.raw(2, 0));
-        let context = moments.raw(1, 1) / output + (second / output - 1.0) / 2.0 + question.context_offset;
+        let context = moments.held(1, 1) / output + (second / output - 1.0) / 2.0 + question.context_offset;
         Self {
             output,
             k0: squares / output,
@@ -103,10 +103,10 @@ pub(super) fn work_variability(question: &Question) -> (f64, f64) {
     let g = question.per_context_s;
     let p = question.base_s / question.cap + question.per_token_s + g * (question.context_offset - 0.5);
     // ω_o = p·o + g(s·o + o²/2).
-    let mean = p * m.raw(0, 1) + g * (m.raw(1, 1) + m.raw(0, 2) / 2.0);
+    let mean = p * m.raw(0, 1) + g * (m.held(1, 1) + m.held(0, 2) / 2.0);
     let second = p * p * m.raw(0, 2)
-        + 2.0 * p * g * (m.raw(1, 2) + m.raw(0, 3) / 2.0)
-        + g * g * (m.raw(2, 2) + m.raw(1, 3) + m.raw(0, 4) / 4.0);
+        + 2.0 * p * g * (m.held(1, 2) + m.held(0, 3) / 2.0)
+        + g * g * (m.held(2, 2) + m.held(1, 3) + m.held(0, 4) / 4.0);
     let a = question.per_token_s;
     let crossed = p * (m.raw(1, 1) - m.raw(0, 1)) + g * (m.raw(2, 1) - m.raw(1, 1) + (m.raw(1, 2) - m.raw(0, 2)) / 2.0);
     let whole = mean + a * (m.raw(1, 0) - 1.0);

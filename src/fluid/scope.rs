@@ -1,9 +1,11 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
+use super::load::Load;
+use super::memory;
 use crate::scenario::catalogue::word;
 use crate::scenario::{
-    Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
-    Trigger, Victim,
+    Admission, Batching, Engine, Mixing, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError, SequenceLimit,
+    Transfer, Trigger,
 };
 
 /// Why theory does not answer this scenario; none when it does.
@@ -16,46 +18,57 @@ pub fn refusal(scenario: &Scenario) -> Option<ScenarioError> {
     ))
 }
 
+/// Share of the time that the host link may be busy.
+const BUSY_LINK: f64 = 0.5;
+
+fn link_share(scenario: &Scenario) -> f64 {
+    let load = Load::of(scenario);
+    load.memory.map_or(0.0, |memory| memory::link_share(&load, memory))
+}
+
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
-    let known: BatchRules = Engine::VllmV1.rules();
-    let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
+    let rules = scenario.batch_rules();
     let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
     if scenario.cluster.is_some() {
         return Some(("cluster", "describes more than one instance".into()));
     }
-    if policy.engine.rules() != known {
-        return named("policy.engine", word(&policy.engine));
+    if rules.mixing == Mixing::Exclusive {
+        return named("policy.batching.mixing", word(&rules.mixing));
     }
-    if scenario.batch_rules() != known {
-        return Some(("policy.batching", "differs from the rules of `vllm-v1`".into()));
+    if let Some(refused) = mixed_rules(scenario) {
+        return Some(refused);
     }
-    if short {
-        return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
+    if policy.swap_transfer == Transfer::Overlapped && link_share(scenario) > BUSY_LINK {
+        return Some((
+            "policy.swap_transfer",
+            "is `overlapped`, and the host link would be so busy at λ* that requests on their way back fill the memory"
+                .into(),
+        ));
     }
-    if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
-        return named("policy.admission", word(&policy.admission));
+    if policy.allow_waiting_preempt {
+        return Some(("policy.allow_waiting_preempt", "lets waiting requests take the place of residents".into()));
     }
-    if policy.preemption == Preemption::Restart {
-        return named("policy.preemption", word(&policy.preemption));
+    None
+}
+
+/// Of the rules for mixed iterations those without a law.
+fn mixed_rules(scenario: &Scenario) -> Option<(&'static str, String)> {
+    let rules = scenario.batch_rules();
+    let limited = scenario.instance.max_batch_tokens.is_some();
+    let in_memory = scenario.instance.kv_tokens.is_some();
+    let plain = rules == Engine::VllmV1.rules();
+    if scenario.sequence_cap() == 1 && !plain && (limited || rules != Engine::Orca.rules()) {
+        return Some(("instance.max_sequences", "is 1 under rules other than those of `vllm-v1`".into()));
     }
-    if policy.order != Order::Fcfs {
-        return named("policy.order", word(&policy.order));
+    if rules.packing == Packing::Fill && rules.prompts == Prompts::Whole && limited {
+        return Some(("policy.batching.packing", "is `fill`".into()));
     }
-    if policy.trigger != Trigger::Conservative {
-        return named("policy.trigger", word(&policy.trigger));
+    if rules.packing == Packing::Fill && in_memory {
+        return Some(("policy.batching.packing", "is `fill` beside a limited memory".into()));
     }
-    if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
-        return named("policy.victim", word(&policy.victim()));
-    }
-    if policy.sight() != Sight::AtOnce {
-        return named("policy.arrivals_seen", word(&policy.sight()));
-    }
-    if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
-        return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
-    }
-    if !policy.prediction.is_exact() {
-        return Some(("policy.prediction", "is not exact".into()));
+    if in_memory && rules.sequence_limit == SequenceLimit::Batch {
+        return Some(("policy.batching.sequence_limit", "is `batch` beside a limited memory".into()));
     }
     None
 }

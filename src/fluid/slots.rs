@@ -3,7 +3,8 @@
 //! probability that the memory is full, and the variability of the seconds that a request needs gives the wait.
 
 use super::load::Load;
-use super::memory::{unused_greedy, unused_reserve};
+use super::memory::{self, unused_reserve};
+use super::reserved;
 use crate::scenario::Admission;
 
 /// The wait for memory.
@@ -28,13 +29,15 @@ pub(super) struct Line {
 pub(super) fn wait(load: &Load, line: Line, capacity: f64, (boundary, calm): (f64, f64)) -> Wait {
     let moments = &load.moments;
     let reserve = load.scenario.policy.admission == Admission::Reserve;
-    let waste = load.block_waste();
-    let held = if reserve { moments.reserved_mean() } else { moments.held_mean() } + waste * load.output();
-    let unused = if reserve { unused_reserve(load) } else { unused_greedy(load) };
-    let squares =
-        if reserve { moments.raw(2, 1) + 2.0 * moments.raw(1, 2) + moments.raw(0, 3) } else { moments.held_squares() };
+    let waste = load.block_waste() * load.output();
+    let (held, squares, in_use) = if reserve {
+        let told = reserved::of(load);
+        (told.counted + waste, told.squares, capacity - unused_reserve(load))
+    } else {
+        (moments.held_mean() + waste, moments.held_squares(), memory::in_use(load, capacity))
+    };
     let unit = squares / held;
-    let in_use = (capacity - unused).max(unit);
+    let in_use = in_use.max(unit);
     let factor = variability(load, line, in_use, reserve);
     let slots = in_use / unit;
     let whole = slots.floor().max(1.0);
@@ -49,14 +52,16 @@ fn variability(load: &Load, line: Line, in_use: f64, reserve: bool) -> f64 {
     // G = (s + 1/2)o + o²/2 tokens held over the life, R = os + o² reserved, W = s + o − 1.
     let held = [0.5, 1.0, 0.5];
     let bound = if reserve { [0.0, 1.0, 1.0] } else { held };
-    let per_held =
-        |c: [f64; 3], i: usize, j: usize| c[0] * m.raw(i, j + 1) + c[1] * m.raw(i + 1, j + 1) + c[2] * m.raw(i, j + 2);
+    let per_held = |c: [f64; 3], i: usize, j: usize| {
+        c[0] * m.held(i, j + 1) + c[1] * m.held(i + 1, j + 1) + c[2] * m.held(i, j + 2)
+    };
     let (a, b, d) = (line.base_s / in_use, line.per_context_s, line.per_token_s);
     // The part quadratic in lengths: A·bound + B·held, as coefficients of o, so, o².
     let c = [0, 1, 2].map(|k| a * bound[k] + b * held[k]);
     let mean = per_held(c, 0, 0) + d * m.work_mean();
     let square = |c: [f64; 3]| c[0] * per_held(c, 0, 1) + c[1] * per_held(c, 1, 1) + c[2] * per_held(c, 0, 2);
-    let crossed = per_held(c, 1, 0) + per_held(c, 0, 1) - per_held(c, 0, 0);
+    let (kappa, delta) = m.processed();
+    let crossed = kappa * per_held(c, 1, 0) + per_held(c, 0, 1) + (delta - 1.0) * per_held(c, 0, 0);
     let works = m.raw(2, 0) + m.raw(0, 2) + 1.0 + 2.0 * (m.raw(1, 1) - m.raw(1, 0) - m.raw(0, 1));
     let second = square(c) + 2.0 * d * crossed + d * d * works;
     second / (2.0 * mean * mean)
@@ -90,6 +95,7 @@ fn full_probability(load: &Load, line: Line, unit: f64, held: f64, boundary: f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fluid::memory::unused_greedy;
     use crate::fluid::testing::{geometric, scenario, uniform, with_context, with_memory};
     use approx::assert_relative_eq;
 

@@ -1,17 +1,113 @@
 //! One file for each way to form an iteration. Every one answers two questions about a saturated and a stable instance: its
 //! regimes (`regimes`) and its state below λ* (`below`). Queue orders are second-order and change neither.
 
-use super::boundary::{self, Regime};
+mod mixed;
+mod present;
+pub(super) mod shares;
+mod split;
+pub(super) mod starved;
+
+use super::boundary::Regime;
 use super::equilibrium;
+use super::latency::State;
 use super::load::Load;
-use crate::answer::{Boundary, Summary};
+use crate::answer::{Boundary, Limit, Summary};
+use crate::scenario::{Mixing, Priority, Prompts, Scenario, SequenceLimit};
+
+pub(super) use present::context_budget;
+
+/// The ways to form an iteration that have laws of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Prompts and decodes share an iteration.
+    Mixed,
+    /// They share it in fixed parts.
+    Split,
+    /// Prompts come with their KV.
+    Present,
+}
+
+fn kind(scenario: &Scenario) -> Kind {
+    let rules = scenario.batch_rules();
+    match (rules.prompts, rules.mixing, rules.priority) {
+        (Prompts::Present, ..) => Kind::Present,
+        (_, Mixing::Mixed, Priority::Split) => Kind::Split,
+        _ => Kind::Mixed,
+    }
+}
 
 /// Every limit with its saturated state, the binding one first.
 pub(super) fn regimes(load: &Load) -> Vec<Regime> {
-    boundary::regimes(load)
+    match kind(load.scenario) {
+        Kind::Mixed => mixed::regimes(load),
+        Kind::Split => split::regimes(load),
+        Kind::Present => present::regimes(load),
+    }
 }
 
 /// The summary below the boundary; none where the budget's own law fails.
 pub(super) fn below(load: &Load, regimes: &[Regime], boundary: &Boundary) -> Option<Summary> {
     equilibrium::below(load, &regimes[0], boundary)
+}
+
+/// For what a request waits when the binding limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// For being admitted, before its prompt.
+    Entry,
+    /// For one of the places of decodes, with its prompt processed.
+    Decodes,
+    /// For tokens that prompts leave to decodes.
+    Tokens,
+}
+
+/// Where the queue of the binding limit stands. Where prompts go first, or decodes have places of their own and no residency is
+/// limited, requests wait with their prompts processed.
+pub(super) fn queue(load: &Load, binding: &Regime) -> Queue {
+    let by_batch = load.scenario.batch_rules().sequence_limit == SequenceLimit::Batch;
+    match (kind(load.scenario), binding.limit) {
+        (Kind::Split, _) if split::decodes_bind(load, binding) => Queue::Decodes,
+        (Kind::Mixed, Limit::TokenBudget) if load.prompts_first() => Queue::Tokens,
+        (Kind::Mixed, Limit::SequenceCap) if load.prompts_first() && by_batch => Queue::Decodes,
+        _ => Queue::Entry,
+    }
+}
+
+/// Most sequences that decode in one iteration.
+pub(super) fn most_decodes(load: &Load) -> f64 {
+    if kind(load.scenario) == Kind::Split { load.scenario.split().0 as f64 } else { f64::INFINITY }
+}
+
+impl Queue {
+    /// Residents that can advance together.
+    pub fn slots(self, load: &Load, binding: &Regime) -> f64 {
+        match self {
+            Self::Decodes => binding.running.round().max(1.0),
+            Self::Entry if kind(load.scenario) == Kind::Split => split::most_residents(load).round().max(1.0),
+            Self::Entry | Self::Tokens => load.cap,
+        }
+    }
+
+    /// Whether the wait is for one of those places.
+    pub fn is_for_slots(self, load: &Load, binding: &Regime) -> bool {
+        let split = kind(load.scenario) == Kind::Split;
+        self == Self::Decodes || (self == Self::Entry && binding.limit == Limit::SequenceCap && !split)
+    }
+}
+
+/// The state as requests see it: a prompt that emits nothing leaves the first token to the first decode; where a budget counts
+/// context, requests wait for it as residents.
+pub(super) fn observed(load: &Load, mut state: State) -> State {
+    if load.silent() {
+        let gaps = load.output() - 1.0;
+        state.ttft.0 += state.paused + state.first_gap;
+        state.tbt.0 -= state.paused / gaps.max(1.0);
+    }
+    if context_budget(load).is_some() {
+        let paused = load.served_per_s * state.entry_wait;
+        state.waiting -= paused;
+        state.running += paused;
+        state.kv_tokens += paused * (load.moments.held(1, 0) + 1.0);
+    }
+    state
 }
