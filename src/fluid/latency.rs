@@ -234,11 +234,12 @@ fn still_there(load: &Load, parts: &Parts) -> f64 {
     half / (half + load.output())
 }
 
-/// The wait for a slot alone.
-pub(super) fn slot_wait(load: &Load, binding: &Regime, boundary: &Boundary) -> Wait {
+/// The line of the law, the residents and the wait for a slot alone.
+pub(super) fn slot_parts(load: &Load, binding: &Regime, boundary: &Boundary) -> (Line, Residents, Wait) {
     let line = line(load, binding.batch_tokens);
     let residents = residents_of(load, binding, boundary, line, 0.0);
-    wait_of(load, binding, boundary, line, &residents)
+    let wait = wait_of(load, binding, boundary, line, &residents);
+    (line, residents, wait)
 }
 
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {

@@ -34,6 +34,7 @@ use boundary::Regime;
 use load::Load;
 use single::Service;
 
+pub use cluster::capacity_of_members;
 pub use ode::OdeError;
 pub use path::{Form, Path, PathError, PathOptions, PathPoint, trajectory};
 

@@ -90,6 +90,12 @@ pub enum PathError {
         /// What it was.
         value: f64,
     },
+    /// A cluster that is no set of instances side by side.
+    #[error("{what} has no path in time: leave --plot and --trajectory out, or use one instance")]
+    Cluster {
+        /// What it is.
+        what: &'static str,
+    },
     /// The solver stopped.
     #[error(transparent)]
     Solver(#[from] OdeError),
@@ -101,6 +107,9 @@ pub enum PathError {
 /// Options outside their domain, or a solver that stops.
 pub fn trajectory(scenario: &Scenario, options: &PathOptions) -> Result<Path, PathError> {
     check(options)?;
+    if let Some(described) = &scenario.cluster {
+        return super::cluster::trajectory(scenario, described, options);
+    }
     let load = Load::of(scenario);
     match options.form {
         Form::Map => Ok(by_map(&load, options)),
