@@ -291,11 +291,12 @@ fn residents_of(
     found
 }
 
-/// The wait for a slot alone.
-pub(super) fn slot_wait(load: &Load, binding: &Regime, boundary: &Boundary) -> Wait {
+/// The line of the law, the residents and the wait for a slot alone.
+pub(super) fn slot_parts(load: &Load, binding: &Regime, boundary: &Boundary) -> (Line, Residents, Wait) {
     let line = line(load, binding.batch_tokens);
     let residents = residents_of(load, binding, boundary, line, (0.0, 0.0, binding.step_s));
-    wait_of(load, binding, boundary, line, &residents)
+    let wait = wait_of(load, binding, boundary, line, &residents);
+    (line, residents, wait)
 }
 
 fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, residents: &Residents) -> Wait {

@@ -47,6 +47,7 @@ use boundary::Regime;
 use load::Load;
 use single::Service;
 
+pub use cluster::capacity_of_members;
 pub use path::{Form, OdeError, Path, PathError, PathOptions, PathPoint, PathSummary, trajectory};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
