@@ -57,16 +57,19 @@ struct Parts {
 ///
 /// Returns `None` when the prompts alone exceed the token budget beside the mean number of decodes.
 pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<State> {
-    let parts = parts(load, binding, boundary)?;
+    let mut parts = parts(load, binding, boundary)?;
     let output = load.output();
     let rate = load.served_per_s;
     let p = parts.wait.probability;
+    let away = swapped_time(load, binding, &parts);
+    let slower = away.slowdown(rate, parts.step, parts.line.base_s);
+    parts.step *= slower;
+    parts.wait.mean = away.left_of(rate, &parts.wait);
     let full = parts.residents.full;
     let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
-    let ttft = base + p * parts.wait.mean + parts.entry_wait;
-    let away = swapped_time(load, binding, &parts);
+    let ttft = base * slower + p * parts.wait.mean + parts.entry_wait;
     let stand = rules::standing(load, rate * parts.step);
-    let active_time = decode_time(load, &parts, boundary) + away.lost_s;
+    let active_time = slower * decode_time(load, &parts, boundary) + away.lost_s;
     let decode_time = active_time + away.away_s + stand.residents / rate;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
@@ -79,7 +82,7 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let whole = if output > 1.0 { e2e_percentiles(load, &parts, ttft, tbt) } else { first };
     Some(State {
         step: parts.step,
-        batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, &away),
+        batch_tokens: rate * parts.step * (load.work() / (1.0 - parts.idle) + away.again_tokens),
         waiting: rate * (ttft - in_prefill),
         running: decoding + rate * in_prefill + stand.residents,
         swapped: rate * away.away_s,
@@ -98,16 +101,6 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
     let last = in_prefill / parts.chunks.steps;
     let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
     last * (prompt + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
-}
-
-/// Tokens prefilled again per iteration.
-fn again(load: &Load, parts: &Parts, away: &Away) -> f64 {
-    let per_preemption = match load.scenario.policy.preemption {
-        Preemption::Recompute => load.prompt(),
-        Preemption::Restart => load.prompt() + away.lost_steps,
-        Preemption::None | Preemption::Swap => 0.0,
-    };
-    load.served_per_s * parts.step * away.per_request * per_preemption
 }
 
 fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
@@ -311,32 +304,62 @@ struct Away {
     away_s: f64,
     /// Seconds of runs that were lost.
     lost_s: f64,
-    /// Iterations of a run that is lost.
-    lost_steps: f64,
+    /// Tokens prefilled again.
+    again_tokens: f64,
+    /// Seconds that refills and blocking transfers add to iterations.
+    extra_s: f64,
+    /// Work of a preempted request that the workload's excess counts, as a share of a whole request's.
+    share: f64,
 }
 
-/// Preemption below the boundary: the saturated rates times the probability of a full memory.
+impl Away {
+    /// How much longer iterations are for the extra work.
+    fn slowdown(&self, rate: f64, step: f64, base_s: f64) -> f64 {
+        let busy = (1.0 - base_s / step).clamp(0.0, 0.99);
+        (1.0 - busy) / (1.0 - busy - (rate * self.extra_s).min(0.9 * (1.0 - busy)))
+    }
+
+    /// Mean positive wait of those who have not entered: part of the excess work lies with the preempted.
+    fn left_of(&self, rate: f64, wait: &Wait) -> f64 {
+        if wait.probability <= 0.0 {
+            return wait.mean;
+        }
+        let preempted = self.share * rate * self.away_s / (rate * wait.probability);
+        (wait.mean - preempted).max(0.25 * wait.mean)
+    }
+}
+
+/// Preemption below the boundary: the saturated rates while somebody waits, which is the share ρ of the time with a full memory
+/// (the other part is the boundary itself). The preempted are part of the excess over the memory, E\[min(D, excess)\] of two
+/// exponential laws: with little excess nobody takes the place of those who complete.
 fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> Away {
     let policy = &load.scenario.policy;
     let reserves = policy.admission == Admission::Reserve && policy.prediction.is_exact();
     let Some(memory) = load.memory.filter(|_| binding.limit == Limit::KvMemory && !reserves) else {
         return Away::default();
     };
-    let flow = load.served_per_s * parts.step;
+    let rate = load.served_per_s;
+    let flow = rate * parts.step;
     let Some(pressure) = memory::pressed(load, memory, flow, 32.0) else { return Away::default() };
-    let c = parts.wait.probability;
-    let worked = c * pressure.evicted_per_step / (flow * (load.prompt() + 1.0));
-    let per_request = c * pressure.per_request * pressure.victim_tokens / (load.prompt() + 1.0);
+    let pressed = parts.wait.probability * (rate / binding.lambda()).min(1.0);
+    let worked = pressed * pressure.evicted_per_step / (flow * pressure.victim_tokens);
+    let excess = rate * parts.wait.mean;
+    let swapped = pressed * pressure.swapped * excess / (excess + pressure.swapped).max(f64::MIN_POSITIVE);
     let transfers = match (policy.preemption, policy.swap_transfer) {
         (Preemption::Swap, Transfer::Overlapped) => memory::transfer_s(load, pressure.victim_tokens - 1.0),
         _ => 0.0,
     };
     let lost_steps = if policy.preemption == Preemption::Restart { pressure.stay_steps } else { 0.0 };
+    let extra = memory::extra_work(load, &pressure);
+    // Per request instead of per iteration of a full memory.
+    let scale = pressed / flow;
     Away {
-        per_request,
-        away_s: c * pressure.swapped / load.served_per_s + worked * transfers,
+        per_request: pressed * pressure.per_request,
+        away_s: swapped / rate + worked * transfers,
         lost_s: worked * lost_steps * parts.step,
-        lost_steps,
+        again_tokens: extra.tokens * scale,
+        extra_s: (extra.tokens * parts.line.per_token_s + extra.blocking_s) * scale,
+        share: slots::work_per_token(load) * pressure.victim_tokens,
     }
 }
 
@@ -428,7 +451,8 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
     let slow = slope * slope * parts.residents.variance.max(0.0);
     let relaxation = load.output() / (1.0 - parts.residents.elasticity).max(0.05);
     let outputs = output_nodes(&load.moments.output_survival);
-    let firsts = ttft_nodes(parts, ttft, (150 / outputs.len()).clamp(4, 24));
+    let (p, mean_wait) = (parts.wait.probability, parts.wait.mean);
+    let firsts = own_nodes(parts, ttft - p * mean_wait);
     let mut nodes = Vec::with_capacity(outputs.len() * firsts.len());
     for &(output, mass) in &outputs {
         let gaps = output - 1.0;
@@ -437,55 +461,57 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
         let deviation = (gaps * fast + gaps * gaps * slow * kept).sqrt().max(1e-9 * ttft);
         nodes.extend(firsts.iter().map(|&(first, share)| (first + gaps * tbt, deviation, mass * share)));
     }
-    let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max);
-    let root = std::f64::consts::SQRT_2;
+    let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max) + 12.0 * mean_wait * p;
     percentiles(0.0, top, |t| {
-        let tail = |&(mean, deviation, mass): &(f64, f64, f64)| {
-            let z = (mean - t) / (deviation * root);
-            mass * if z > 4.0 {
-                0.0
-            } else if z < -4.0 {
-                1.0
-            } else {
-                0.5 * erfc(z)
-            }
-        };
-        nodes.iter().map(tail).sum()
+        nodes
+            .iter()
+            .map(|&(mean, deviation, mass)| mass * normal_and_wait((t - mean) / deviation, deviation, (p, mean_wait)))
+            .sum()
     })
 }
 
-/// The time to the first token as `count` equally likely values with the mean `ttft`; few suffice where outputs spread more.
-fn ttft_nodes(parts: &Parts, ttft: f64, count: usize) -> Vec<(f64, f64)> {
-    let wait = parts.wait;
+/// P(normal + wait ≤ t), t being z deviations above the normal's mean; the wait is zero or, with probability p, exponential.
+fn normal_and_wait(z: f64, deviation: f64, (p, mean): (f64, f64)) -> f64 {
+    let below = |z: f64| 0.5 * erfc(-z / std::f64::consts::SQRT_2);
+    if z < -6.0 {
+        return 0.0;
+    }
+    let plain = if z > 6.0 { 1.0 } else { below(z) };
+    if p * mean <= 1e-3 * deviation {
+        return plain;
+    }
+    let steep = deviation / mean;
+    let exponent = steep * (0.5 * steep - z);
+    let beyond = steep - z;
+    let tail = if beyond > 5.0 {
+        // Mills' ratio of the normal tail, in which the large exponents cancel.
+        (-0.5 * z * z).exp() / (std::f64::consts::TAU.sqrt() * beyond) * (1.0 - 1.0 / (beyond * beyond))
+    } else {
+        exponent.exp() * below(z - steep)
+    };
+    plain - p * tail.min(plain)
+}
+
+/// The time to the first token without the wait for a slot, with the mean `mean`.
+fn own_nodes(parts: &Parts, mean: f64) -> Vec<(f64, f64)> {
     let mut atoms = Vec::new();
     for own in by_step(&parts.backlog.owns) {
-        for part in [0.125, 0.375, 0.625, 0.875] {
-            let value = own.time + part * own.step;
-            atoms.push((value, 0.25 * own.mass * (1.0 - wait.probability)));
-            if wait.probability > 1e-6 {
-                // The quarters of an exponential law, each by its mean.
-                for quarter in [0.137, 0.477, 0.96, 2.426] {
-                    atoms.push((value + quarter * wait.mean, 0.0625 * own.mass * wait.probability));
-                }
-            }
-        }
+        atoms.extend([0.25, 0.75].map(|part| (own.time + part * own.step, 0.5 * own.mass)));
     }
     atoms.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let width = 1.0 / count as f64;
-    let mut nodes: Vec<(f64, f64)> = Vec::with_capacity(count + 1);
+    let mut nodes: Vec<(f64, f64)> = Vec::with_capacity(6);
     let (mut sum, mut mass) = (0.0, 0.0);
-    for &(value, weight) in &atoms {
+    for (index, &(value, weight)) in atoms.iter().enumerate() {
         sum += value * weight;
         mass += weight;
-        if mass >= width {
+        // Two thirds in three nodes, the upper third in finer ones.
+        let width = if nodes.len() < 3 { 2.0 / 9.0 } else { 1.0 / 9.0 };
+        if mass >= width || index + 1 == atoms.len() {
             nodes.push((sum / mass, mass));
             (sum, mass) = (0.0, 0.0);
         }
     }
-    if mass > 0.0 {
-        nodes.push((sum / mass, mass));
-    }
-    let mean: f64 = nodes.iter().map(|node| node.0 * node.1).sum();
-    nodes.iter_mut().for_each(|node| node.0 *= ttft / mean);
+    let found: f64 = nodes.iter().map(|node| node.0 * node.1).sum();
+    nodes.iter_mut().for_each(|node| node.0 *= mean / found);
     nodes
 }

@@ -6,8 +6,8 @@ use nalgebra::Complex;
 use statrs::function::erf::erfc;
 
 use super::boundary::Regime;
+use super::cycle;
 use super::load::{Chunks, Load};
-use super::map;
 use super::reserved;
 use super::root;
 use super::rules::{self, Claim, claim};
@@ -148,7 +148,7 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
     let mut state = Filled::default();
     state.refill(load, capacity);
     let binds = state.flow < 1.2 * other_flow && policy.preemption != Preemption::None;
-    if binds && let Some(cycle) = map::few_valued_regime(load, capacity) {
+    if binds && let Some(cycle) = cycle::regime(load, capacity) {
         // Without evictions, as from an empty start, the same memory carries more.
         let context = state.flow * (load.moments.held_mean() + state.chunks.held);
         return Regime { calm_per_s: state.flow / load.step_s(state.flow * load.work(), context), ..cycle };

@@ -7,6 +7,7 @@ mod backlog;
 mod bins;
 mod boundary;
 pub mod closed_forms;
+mod cycle;
 mod equilibrium;
 mod latency;
 mod load;
