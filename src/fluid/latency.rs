@@ -67,13 +67,15 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     parts.wait.mean = away.left_of(rate, &parts.wait);
     let full = parts.residents.full;
     let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
-    let ttft = base * slower + p * parts.wait.mean + parts.entry_wait;
+    // Those who enter together are prefilled together.
+    let together = rules::batch_mates(load) * load.prompt() * parts.line.per_token_s;
+    let ttft = base * slower + p * parts.wait.mean + parts.entry_wait + together;
     let stand = rules::standing(load, rate * parts.step);
     let active_time = slower * decode_time(load, &parts, boundary) + away.lost_s;
     let decode_time = active_time + away.away_s + stand.residents / rate;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
-    let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
+    let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own + together;
     let decoding = rate * active_time;
     let context = load.moments.held_mean() - load.prompt() - 1.0;
     let per_step = active_time / (output - 1.0).max(1e-12);
@@ -125,7 +127,7 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let mut parts = if affine { parts } else { bent(load, partial, parts)? };
     parts.entry_wait = rules::entry_wait_s(load, parts.step);
     if parts.entry_wait > 0.0 {
-        parts.backlog.owns = delayed(&parts.backlog.owns, parts.entry_wait);
+        parts.backlog.owns = delayed(&parts.backlog.owns, parts.entry_wait, &rules::entry_shape(load));
     }
     Some(parts)
 }
@@ -334,7 +336,8 @@ impl Away {
 /// exponential laws: with little excess nobody takes the place of those who complete.
 fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> Away {
     let policy = &load.scenario.policy;
-    let reserves = policy.admission == Admission::Reserve && policy.prediction.is_exact();
+    // Reserved peaks keep memory from running out unless predictions are so short that the regime is the greedy one.
+    let reserves = policy.admission == Admission::Reserve && binding.preemptions == 0.0;
     let Some(memory) = load.memory.filter(|_| binding.limit == Limit::KvMemory && !reserves) else {
         return Away::default();
     };
@@ -363,12 +366,11 @@ fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> Away {
     }
 }
 
-/// Arrivals that wait for their turn in batches: each way through the backlog longer by a uniform wait of mean `wait`.
-fn delayed(owns: &[Own], wait: f64) -> Vec<Own> {
-    let parts = [0.25, 0.75, 1.25, 1.75];
-    owns.iter()
-        .flat_map(|own| parts.map(|part| Own { time: own.time + part * wait, mass: 0.25 * own.mass, ..*own }))
-        .collect()
+/// Arrivals that wait for their turn: each way through the backlog longer by a wait of mean `wait` with the given shape.
+fn delayed(owns: &[Own], wait: f64, shape: &[f64]) -> Vec<Own> {
+    let share = 1.0 / shape.len() as f64;
+    let later = |own: &Own, part: f64| Own { time: own.time + part * wait, mass: share * own.mass, ..*own };
+    owns.iter().flat_map(|own| shape.iter().map(move |&part| later(own, part))).collect()
 }
 
 /// The residual of the iteration in progress is uniform on it; the wait for a slot is zero or exponential.

@@ -60,9 +60,9 @@ pub(super) fn work_per_token(load: &Load) -> f64 {
 /// c_f = E\[S²\]/(2E\[S\]²), S the seconds of the saturated server that one request consumes.
 fn variability(load: &Load, line: Line, in_use: f64, reserve: bool) -> f64 {
     let m = &load.moments;
-    // G = (s + 1/2)o + o²/2 tokens held over the life, R = os + o² reserved, W = s + o − 1.
+    // G = (s + 1/2)o + o²/2 tokens held over the life, R = os + o² reserved (if told the truth), W = s + o − 1.
     let held = [0.5, 1.0, 0.5];
-    let bound = if reserve { [0.0, 1.0, 1.0] } else { held };
+    let bound = if reserve { reserved::shape(load) } else { held };
     let per_held =
         |c: [f64; 3], i: usize, j: usize| c[0] * m.raw(i, j + 1) + c[1] * m.raw(i + 1, j + 1) + c[2] * m.raw(i, j + 2);
     let (a, b, d) = (line.base_s / in_use, line.per_context_s, line.per_token_s);
