@@ -88,21 +88,26 @@ impl Parts {
 ///
 /// Returns `None` when the prompts alone exceed the token budget beside the mean number of decodes.
 pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<State> {
-    let parts = parts(load, binding, boundary)?;
+    let mut parts = parts(load, binding, boundary)?;
     let output = load.output();
     let rate = load.served_per_s;
     let p = parts.wait.probability;
+    let away = swapped_time(load, binding, &parts);
+    let slower = away.slowdown(rate, parts.step, parts.line.base_s);
+    parts.step *= slower;
+    parts.wait.mean = away.left_of(rate, &parts.wait);
     let full = parts.residents.full;
     let base = (1.0 - p) * (parts.backlog.residual + parts.backlog.own) + p * (full.residual + full.own);
-    let ttft = base + p * parts.wait.mean + parts.entry_wait;
-    let away = swapped_time(load, binding, &parts);
+    // Those who enter together are prefilled together.
+    let together = rules::batch_mates(load) * load.prompt() * parts.line.per_token_s;
+    let ttft = base * slower + p * parts.wait.mean + parts.entry_wait + together;
     let stand = rules::standing(load, rate * parts.step);
-    let active_time = decode_time(load, &parts).min(longest_decode(load, &parts)) + away.lost_s;
+    let active_time = slower * decode_time(load, &parts).min(longest_decode(load, &parts)) + away.lost_s;
     let paused = parts.pause.probability * parts.pause.mean;
     let decode_time = active_time + away.away_s + stand.residents / rate + paused;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
     let e2e = ttft + decode_time;
-    let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own;
+    let in_prefill = (1.0 - p) * (parts.backlog.own - parts.backlog.before) + p * full.own + together;
     let decoding = rate * active_time;
     let context = load.moments.held_mean() - load.moments.held(1, 0) - 1.0;
     let per_step = active_time / (output - 1.0).max(1e-12);
@@ -119,7 +124,7 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let whole = if output > 1.0 { e2e_percentiles(load, &parts, ttft + paused, per_gap) } else { first };
     Some(State {
         step: parts.step,
-        batch_tokens: rate * parts.step / (1.0 - parts.idle) * load.work() + again(load, &parts, &away),
+        batch_tokens: rate * parts.step * (load.work() / (1.0 - parts.idle) + away.again_tokens),
         waiting: rate * (ttft - in_prefill),
         running: decoding + rate * (in_prefill + paused) + stand.residents,
         swapped: rate * away.away_s,
@@ -146,17 +151,6 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
     let p = parts.wait.probability;
     let longer = parts.line.per_token_s * variance / parts.chunks.steps * (p + (1.0 - p) / (1.0 - parts.prompt_share));
     last * (load.moments.held(1, 0) + 1.0) + longer + before
-}
-
-/// Tokens prefilled again per iteration.
-fn again(load: &Load, parts: &Parts, away: &Away) -> f64 {
-    let per_preemption = match load.scenario.policy.preemption {
-        Preemption::Recompute if load.moments.processed().0 == 0.0 => 0.0,
-        Preemption::Recompute => load.prompt(),
-        Preemption::Restart => load.prompt() + away.lost_steps,
-        Preemption::None | Preemption::Swap => 0.0,
-    };
-    load.served_per_s * parts.step * away.per_request * per_preemption
 }
 
 fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
@@ -203,7 +197,7 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     }
     parts.entry_wait = rules::entry_wait_s(load, parts.step);
     if parts.entry_wait > 0.0 {
-        parts.backlog.owns = delayed(&parts.backlog.owns, parts.entry_wait);
+        parts.backlog.owns = delayed(&parts.backlog.owns, parts.entry_wait, &rules::entry_shape(load));
     }
     Some(parts)
 }
@@ -389,41 +383,71 @@ struct Away {
     away_s: f64,
     /// Seconds of runs that were lost.
     lost_s: f64,
-    /// Iterations of a run that is lost.
-    lost_steps: f64,
+    /// Tokens prefilled again.
+    again_tokens: f64,
+    /// Seconds that refills and blocking transfers add to iterations.
+    extra_s: f64,
+    /// Work of a preempted request that the workload's excess counts, as a share of a whole request's.
+    share: f64,
 }
 
-/// Preemption below the boundary: the saturated rates times the probability of a full memory.
+impl Away {
+    /// How much longer iterations are for the extra work.
+    fn slowdown(&self, rate: f64, step: f64, base_s: f64) -> f64 {
+        let busy = (1.0 - base_s / step).clamp(0.0, 0.99);
+        (1.0 - busy) / (1.0 - busy - (rate * self.extra_s).min(0.9 * (1.0 - busy)))
+    }
+
+    /// Mean positive wait of those who have not entered: part of the excess work lies with the preempted.
+    fn left_of(&self, rate: f64, wait: &Wait) -> f64 {
+        if wait.probability <= 0.0 {
+            return wait.mean;
+        }
+        let preempted = self.share * rate * self.away_s / (rate * wait.probability);
+        (wait.mean - preempted).max(0.25 * wait.mean)
+    }
+}
+
+/// Preemption below the boundary: the saturated rates while somebody waits, which is the share ρ of the time with a full memory
+/// (the other part is the boundary itself). The preempted are part of the excess over the memory, E\[min(D, excess)\] of two
+/// exponential laws: with little excess nobody takes the place of those who complete.
 fn swapped_time(load: &Load, binding: &Regime, parts: &Parts) -> Away {
     let policy = &load.scenario.policy;
-    let reserves = policy.admission == Admission::Reserve && policy.prediction.is_exact();
+    // Reserved peaks keep memory from running out unless predictions are so short that the regime is the greedy one.
+    let reserves = policy.admission == Admission::Reserve && binding.preemptions == 0.0;
     let Some(memory) = load.memory.filter(|_| binding.limit == Limit::KvMemory && !reserves) else {
         return Away::default();
     };
-    let flow = load.served_per_s * parts.step;
+    let rate = load.served_per_s;
+    let flow = rate * parts.step;
     let Some(pressure) = memory::pressed(load, memory, flow, 32.0) else { return Away::default() };
-    let c = parts.wait.probability;
-    let worked = c * pressure.evicted_per_step / (flow * (load.prompt() + 1.0));
-    let per_request = c * pressure.per_request * pressure.victim_tokens / (load.prompt() + 1.0);
+    let pressed = parts.wait.probability * (rate / binding.lambda()).min(1.0);
+    let worked = pressed * pressure.evicted_per_step / (flow * pressure.victim_tokens);
+    let excess = rate * parts.wait.mean;
+    let swapped = pressed * pressure.swapped * excess / (excess + pressure.swapped).max(f64::MIN_POSITIVE);
     let transfers = match (policy.preemption, policy.swap_transfer) {
         (Preemption::Swap, Transfer::Overlapped) => memory::transfer_s(load, pressure.victim_tokens - 1.0),
         _ => 0.0,
     };
     let lost_steps = if policy.preemption == Preemption::Restart { pressure.stay_steps } else { 0.0 };
+    let extra = memory::extra_work(load, &pressure);
+    // Per request instead of per iteration of a full memory.
+    let scale = pressed / flow;
     Away {
-        per_request,
-        away_s: c * pressure.swapped / load.served_per_s + worked * transfers,
+        per_request: pressed * pressure.per_request,
+        away_s: swapped / rate + worked * transfers,
         lost_s: worked * lost_steps * parts.step,
-        lost_steps,
+        again_tokens: extra.tokens * scale,
+        extra_s: (extra.tokens * parts.line.per_token_s + extra.blocking_s) * scale,
+        share: slots::work_per_token(load) * pressure.victim_tokens,
     }
 }
 
-/// Arrivals that wait for their turn in batches: each way through the backlog longer by a uniform wait of mean `wait`.
-fn delayed(owns: &[Own], wait: f64) -> Vec<Own> {
-    let parts = [0.25, 0.75, 1.25, 1.75];
-    owns.iter()
-        .flat_map(|own| parts.map(|part| Own { time: own.time + part * wait, mass: 0.25 * own.mass, ..*own }))
-        .collect()
+/// Arrivals that wait for their turn: each way through the backlog longer by a wait of mean `wait` with the given shape.
+fn delayed(owns: &[Own], wait: f64, shape: &[f64]) -> Vec<Own> {
+    let share = 1.0 / shape.len() as f64;
+    let later = |own: &Own, part: f64| Own { time: own.time + part * wait, mass: share * own.mass, ..*own };
+    owns.iter().flat_map(|own| shape.iter().map(move |&part| later(own, part))).collect()
 }
 
 /// Seconds that one more resident adds to an iteration.
