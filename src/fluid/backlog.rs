@@ -41,6 +41,12 @@ impl Traffic<'_> {
         self.rate / self.batch
     }
 
+    /// Tokens that arrive together, practically never exceeded.
+    fn longest(&self) -> f64 {
+        let longest = (self.prompts.len() - 1) as f64;
+        (longest * self.batch.max(1.0)).min(6.0 * self.lumps_squared() / self.prompt)
+    }
+
     /// Second moment of the tokens that arrive together, per request: E\[s²\] + (I − 1)·E\[s\]², I = 2·batch − 1.
     fn lumps_squared(&self) -> f64 {
         self.prompt_squared + 2.0 * (self.batch - 1.0) * self.prompt * self.prompt
@@ -103,8 +109,9 @@ pub(super) struct Own {
 /// Returns `None` when the prompts alone exceed the budget: λT(c)·E\[s\] ≥ c.
 pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Backlog> {
     let reach = reach(traffic, step)?;
-    if traffic.chunk >= reach {
-        return Some(unlimited::solve(traffic, step, reach));
+    let own = reach + 2.0 * traffic.longest();
+    if traffic.chunk >= own {
+        return Some(unlimited::solve(traffic, step, own));
     }
     // The lattice needs whole batches; arrivals more even than Poisson are in the chunk's size, and in how many others share
     // an iteration: 2(batch − 1) fewer.
@@ -125,8 +132,9 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Back
 /// E\[T\] over iterations alone, on a coarser lattice.
 pub(super) fn mean_step(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
     let reach = reach(traffic, step)?;
-    if traffic.chunk >= reach {
-        return Some(unlimited::solve(traffic, step, reach).step);
+    let own = reach + 2.0 * traffic.longest();
+    if traffic.chunk >= own {
+        return Some(unlimited::solve(traffic, step, own).step);
     }
     let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
     let grid = Grid::of(traffic, step, reach, 0.4 * WORK);
@@ -172,7 +180,7 @@ impl Grid {
         let together = if levels == 0 { (reach / (chunk * work.sqrt())).ceil() } else { 1.0 };
         let levels = levels.max(1);
         let cell = chunk * together / levels as f64;
-        let size = (reach / cell).ceil() as usize + 2;
+        let size = ((reach / cell).ceil() as usize + 2).max(levels + 1);
         let mut steps: Vec<f64> = (0..=levels).map(|level| step((level as f64 * cell).min(chunk))).collect();
         steps[levels] *= together;
         let prompts = on_lattice(traffic.prompts, cell);
@@ -202,12 +210,11 @@ fn reach(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
     for _ in 0..100 {
         mean = tokens * step(f64::min(mean, traffic.chunk));
     }
-    let longest = (traffic.prompts.len() - 1) as f64;
     let lumps = traffic.lumps_squared();
     let squared = traffic.rate * lumps * step(mean.min(traffic.chunk));
     let slope = (tokens * (step(mean + 1.0) - step(mean))).clamp(0.0, 0.99);
     let variance = squared / (1.0 - slope * slope);
-    let mut reach = mean + 7.0 * variance.sqrt() + (longest * traffic.batch).min(6.0 * lumps / traffic.prompt);
+    let mut reach = mean + 7.0 * variance.sqrt() + traffic.longest();
     if traffic.chunk < reach {
         let full = tokens * step(traffic.chunk);
         if full >= traffic.chunk * (1.0 - 1e-6) {
