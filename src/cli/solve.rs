@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
-use crate::fluid::{self, Path, PathOptions};
+use crate::fluid::{self, Path, PathOptions, Prepared, Tier};
 use crate::report;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
@@ -33,9 +33,28 @@ pub struct Args {
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
+    /// How finely to solve below λ*: coarse lattices for sweeps, or fine ones
+    #[arg(long, value_enum, default_value_t = TierName::Sharp)]
+    tier: TierName,
+
     /// Seconds of the path
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum TierName {
+    Fast,
+    Sharp,
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Fast => Self::Fast,
+            TierName::Sharp => Self::Sharp,
+        }
+    }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -58,7 +77,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             report::file::write_whole(file, &report::render_svg(&pictures::path(&path)))?;
         }
     }
-    args.output.write(&report::solve_report(&fluid::solve(&scenario), args.output.format()))?;
+    let solution = Prepared::new(&scenario, args.tier.into()).at(scenario.workload.rate());
+    args.output.write(&report::solve_report(&solution, args.output.format()))?;
     Ok(Outcome::Fine)
 }
 

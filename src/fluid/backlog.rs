@@ -5,6 +5,7 @@
 //! Poisson number of prompts. A tagged arrival waits for the iteration in progress to end, then first come first served for
 //! as many iterations as its last token needs. Tokens are counted in cells of a lattice.
 
+use super::Tier;
 use super::transform::{compound_geometric, compound_poisson, dot, on_lattice};
 use super::unlimited;
 
@@ -33,9 +34,18 @@ pub(super) struct Traffic<'a> {
     pub idle: f64,
     /// Seconds by which an iteration is shorter without the decodes.
     pub decodes_s: f64,
+    pub tier: Tier,
 }
 
 impl Traffic<'_> {
+    /// Spent on the chain.
+    fn multiplications(&self) -> f64 {
+        match self.tier {
+            Tier::Fast => 0.1 * WORK,
+            Tier::Sharp => WORK,
+        }
+    }
+
     /// Batches per second.
     fn batches_per_s(&self) -> f64 {
         self.rate / self.batch
@@ -117,7 +127,7 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Back
     // an iteration: 2(batch − 1) fewer.
     let fewer = 2.0 * (1.0 - traffic.batch).max(0.0) * traffic.prompt;
     let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
-    let grid = Grid::of(traffic, step, reach, WORK);
+    let grid = Grid::of(traffic, step, reach, traffic.multiplications());
     let mut chain = Chain::new(traffic, &grid, 0.0);
     // Requests that decode see no idle time: for them the chain without it.
     let beside_decodes = grid.cell * chain.mean();
@@ -137,7 +147,7 @@ pub(super) fn mean_step(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<
         return Some(unlimited::solve(traffic, step, own).step);
     }
     let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
-    let grid = Grid::of(traffic, step, reach, 0.4 * WORK);
+    let grid = Grid::of(traffic, step, reach, 0.4 * traffic.multiplications());
     let mut chain = Chain::new(traffic, &grid, 0.0);
     if traffic.idle > 1e-3 {
         chain = after_idle(traffic, &grid, &chain);

@@ -2,6 +2,7 @@
 
 use statrs::function::erf::erfc;
 
+use super::Tier;
 use crate::cost::{affine_coefficients, mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
 use crate::scenario::{BudgetCounts, FirstToken, MixedCost, Moments, Priority, Prompts, Scenario, StepTimeLaw};
@@ -9,6 +10,8 @@ use crate::schedule::budget;
 
 /// The limits of an instance and what one request brings to them.
 pub(super) struct Load<'a> {
+    /// How finely to solve.
+    pub tier: Tier,
     /// The question.
     pub scenario: &'a Scenario,
     /// Moments of the served requests.
@@ -101,6 +104,7 @@ impl<'a> Load<'a> {
             memory: usable_memory(scenario).map(|tokens| tokens as f64),
             prompt_survival,
             moments,
+            tier: Tier::Sharp,
         }
     }
 

@@ -22,6 +22,7 @@ mod pace;
 mod path;
 mod percentiles;
 mod policies;
+mod prepared;
 mod reserved;
 mod residents;
 pub mod root;
@@ -35,46 +36,24 @@ mod transform;
 mod unlimited;
 mod waiting;
 
-use crate::answer::{FluidSolution, Verdict};
+use crate::answer::FluidSolution;
 use crate::scenario::Scenario;
-
-use load::Load;
 
 pub use ode::OdeError;
 pub use path::{Form, Path, PathError, PathOptions, PathPoint, trajectory};
+pub use prepared::{Prepared, Tier};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.
 pub fn solve(scenario: &Scenario) -> FluidSolution {
-    let load = Load::of(scenario);
-    let service = (load.cap <= 1.0).then(|| single::service(&load));
-    let regimes = match &service {
-        Some(service) => vec![equilibrium::single_regime(service)],
-        None => policies::regimes(&load),
-    };
-    let boundary = boundary::of(&load, &regimes);
-    let verdict = if load.served_per_s < boundary.low_per_s {
-        Verdict::Stable
-    } else if load.served_per_s < boundary.high_per_s {
-        Verdict::Metastable
-    } else {
-        Verdict::Overloaded
-    };
-    let below = (verdict == Verdict::Stable).then(|| match &service {
-        Some(service) => Some(equilibrium::single(&load, service)),
-        None => policies::below(&load, &regimes, &boundary),
-    });
-    let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
-    let summary = below.flatten().map(|summary| orders::adjusted(&load, summary));
-    let summary = summary.unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
-    FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
+    Prepared::new(scenario, Tier::Sharp).at(scenario.workload.rate())
 }
 
 #[cfg(test)]
 mod tests {
     use super::testing::{affine, chat, constant, scenario};
     use super::*;
-    use crate::answer::{Limit, Method};
+    use crate::answer::{Limit, Method, Verdict};
     use crate::scenario::{Engine, StepNoise};
     use approx::assert_relative_eq;
 

@@ -81,6 +81,7 @@ pub(super) fn beside<T>(
         chunk,
         idle,
         decodes_s: line.per_token_s * decodes + context,
+        tier: load.tier,
     };
     ask(&traffic, &step)
 }
