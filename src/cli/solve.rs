@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
-use crate::fluid::{self, Form, Path, PathOptions, scope};
+use crate::fluid::{self, Form, Path, PathOptions, Prepared, Tier, scope};
 use crate::report;
 use crate::study::gate::evidence::evidence;
 
@@ -41,6 +41,10 @@ pub struct Args {
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
+    /// How finely to solve below λ*: coarse lattices for sweeps, or fine ones
+    #[arg(long, value_enum, default_value_t = TierName::Sharp)]
+    tier: TierName,
+
     /// Seconds of the path
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
@@ -74,6 +78,21 @@ impl Args {
             FormArg::Ode => Form::Ode,
         };
         PathOptions { bins: self.bins as usize, form, ..PathOptions::new(self.horizon, self.backlog as f64) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum TierName {
+    Fast,
+    Sharp,
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Fast => Self::Fast,
+            TierName::Sharp => Self::Sharp,
+        }
     }
 }
 
@@ -122,7 +141,7 @@ fn equilibrium(args: &Args) -> anyhow::Result<Outcome> {
         args.output.write(&report::render(&report::margin_table(&margin), args.output.format()))?;
         return Ok(Outcome::Fine);
     }
-    let solution = fluid::solve(&scenario);
+    let solution = Prepared::new(&scenario, args.tier.into()).at(scenario.workload.rate());
     let seen = evidence(&scenario, &solution);
     args.output.write(&report::solve_report(&solution, &seen, args.output.format()))?;
     Ok(Outcome::Fine)

@@ -5,6 +5,7 @@
 //! Poisson number of prompts. A tagged arrival waits for the iteration in progress to end, then first come first served for
 //! as many iterations as its last token needs. Tokens are counted in cells of a lattice.
 
+use super::Tier;
 use super::transform::{compound_geometric, compound_poisson, dot, on_lattice};
 use super::unlimited;
 
@@ -33,12 +34,27 @@ pub(super) struct Traffic<'a> {
     pub idle: f64,
     /// Seconds by which an iteration is shorter without the decodes.
     pub decodes_s: f64,
+    pub tier: Tier,
 }
 
 impl Traffic<'_> {
+    /// Spent on the chain.
+    fn multiplications(&self) -> f64 {
+        match self.tier {
+            Tier::Fast => 0.1 * WORK,
+            Tier::Sharp => WORK,
+        }
+    }
+
     /// Batches per second.
     fn batches_per_s(&self) -> f64 {
         self.rate / self.batch
+    }
+
+    /// Tokens that arrive together, practically never exceeded.
+    fn longest(&self) -> f64 {
+        let longest = (self.prompts.len() - 1) as f64;
+        (longest * self.batch.max(1.0)).min(6.0 * self.lumps_squared() / self.prompt)
     }
 
     /// Second moment of the tokens that arrive together, per request: E\[s²\] + (I − 1)·E\[s\]², I = 2·batch − 1.
@@ -103,14 +119,15 @@ pub(super) struct Own {
 /// Returns `None` when the prompts alone exceed the budget: λT(c)·E\[s\] ≥ c.
 pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Backlog> {
     let reach = reach(traffic, step)?;
-    if traffic.chunk >= reach {
-        return Some(unlimited::solve(traffic, step, reach));
+    let own = reach + 2.0 * traffic.longest();
+    if traffic.chunk >= own {
+        return Some(unlimited::solve(traffic, step, own));
     }
     // The lattice needs whole batches; arrivals more even than Poisson are in the chunk's size, and in how many others share
     // an iteration: 2(batch − 1) fewer.
     let fewer = 2.0 * (1.0 - traffic.batch).max(0.0) * traffic.prompt;
     let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
-    let grid = Grid::of(traffic, step, reach, WORK);
+    let grid = Grid::of(traffic, step, reach, traffic.multiplications());
     let mut chain = Chain::new(traffic, &grid, 0.0);
     // Requests that decode see no idle time: for them the chain without it.
     let beside_decodes = grid.cell * chain.mean();
@@ -125,11 +142,12 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Back
 /// E\[T\] over iterations alone, on a coarser lattice.
 pub(super) fn mean_step(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
     let reach = reach(traffic, step)?;
-    if traffic.chunk >= reach {
-        return Some(unlimited::solve(traffic, step, reach).step);
+    let own = reach + 2.0 * traffic.longest();
+    if traffic.chunk >= own {
+        return Some(unlimited::solve(traffic, step, own).step);
     }
     let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
-    let grid = Grid::of(traffic, step, reach, 0.4 * WORK);
+    let grid = Grid::of(traffic, step, reach, 0.4 * traffic.multiplications());
     let mut chain = Chain::new(traffic, &grid, 0.0);
     if traffic.idle > 1e-3 {
         chain = after_idle(traffic, &grid, &chain);
@@ -172,7 +190,7 @@ impl Grid {
         let together = if levels == 0 { (reach / (chunk * work.sqrt())).ceil() } else { 1.0 };
         let levels = levels.max(1);
         let cell = chunk * together / levels as f64;
-        let size = (reach / cell).ceil() as usize + 2;
+        let size = ((reach / cell).ceil() as usize + 2).max(levels + 1);
         let mut steps: Vec<f64> = (0..=levels).map(|level| step((level as f64 * cell).min(chunk))).collect();
         steps[levels] *= together;
         let prompts = on_lattice(traffic.prompts, cell);
@@ -202,12 +220,11 @@ fn reach(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
     for _ in 0..100 {
         mean = tokens * step(f64::min(mean, traffic.chunk));
     }
-    let longest = (traffic.prompts.len() - 1) as f64;
     let lumps = traffic.lumps_squared();
     let squared = traffic.rate * lumps * step(mean.min(traffic.chunk));
     let slope = (tokens * (step(mean + 1.0) - step(mean))).clamp(0.0, 0.99);
     let variance = squared / (1.0 - slope * slope);
-    let mut reach = mean + 7.0 * variance.sqrt() + (longest * traffic.batch).min(6.0 * lumps / traffic.prompt);
+    let mut reach = mean + 7.0 * variance.sqrt() + traffic.longest();
     if traffic.chunk < reach {
         let full = tokens * step(traffic.chunk);
         if full >= traffic.chunk * (1.0 - 1e-6) {

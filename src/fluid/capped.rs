@@ -365,19 +365,24 @@ fn corrected(setting: &Setting, states: &States) -> Capped {
 /// Moments of the levels above the cap, relative to the cap: Σ u_j (j + 1)^i for i = 0, 1, 2.
 struct Tail {
     sums: [f64; 3],
+    /// u_0.
+    first: f64,
 }
 
 impl Tail {
     fn of(states: &States, spread: &Spread) -> Self {
         let power = spread.above;
         let mut sums = [0.0; 3];
-        let mut mass = 0.0;
+        let (mut mass, mut first) = (0.0, 0.0);
         let at_cap = states.below[states.below.len() - 1];
         if states.above[0] <= f64::MIN_POSITIVE || at_cap <= f64::MIN_POSITIVE {
-            return Self { sums };
+            return Self { sums, first: 0.0 };
         }
         for (j, &p) in states.above.iter().enumerate() {
             mass = (p / at_cap).powf(power) * 2.0 / (1.0 + spread.completions);
+            if j == 0 {
+                first = mass;
+            }
             let rank = (j + 1) as f64;
             for (sum, weight) in sums.iter_mut().zip([1.0, rank, rank * rank]) {
                 *sum += mass * weight;
@@ -390,7 +395,7 @@ impl Tail {
         sums[0] += mass * s;
         sums[1] += mass * (l * s + first_moment);
         sums[2] += mass * (l * l * s + 2.0 * l * first_moment + second_moment);
-        Self { sums }
+        Self { sums, first }
     }
 }
 
@@ -432,14 +437,17 @@ fn figures(setting: &Setting, states: &States, law: &Law, tail: &Tail, spread: &
     let entering = law.above * setting.completions_per_s(slots) * setting.stall_s;
     let waits = setting.batches_per_s * over + question.rate * (law.below[slots] + law.above + entering);
     let free: f64 = seen.iter().sum();
-    let wait_probability = waits / (waits + free);
+    // Arrivals more even than Poisson find fewer than there are in the mean, (1 − I)/2 of those who arrived before.
+    let fewer = 0.5 * (1.0 - question.dispersion).max(0.0);
+    let spared = if tail.sums[0] > 0.0 { fewer * tail.first / tail.sums[0] } else { 0.0 };
+    let wait_probability = waits * (1.0 - spared) / (waits + free);
     seen.iter_mut().for_each(|p| *p /= waits + free);
     // A prompt meets all who enter with it, not half of its cluster.
     let beside = (1.0 + y) * (1.0 + x * x * second / (1.0 - x * x)) - (1.0 + y + 0.5 * y * y * second);
     let mut over_time: Vec<f64> = law.below.iter().map(|p| (1.0 - x) * p).collect();
     over_time[slots] += (1.0 - x) * law.above + x * wait_probability;
     for (m, p) in seen.iter().enumerate() {
-        add_between(&mut over_time, (m + 1) as f64 + beside, x * p);
+        add_between(&mut over_time, ((m + 1) as f64 + beside - 2.0 * fewer).max(1.0), x * p);
     }
     let moment = |i: i32| over_time.iter().enumerate().map(|(n, p)| p * (n as f64).powi(i)).sum::<f64>();
     let mean = moment(1);
@@ -470,7 +478,11 @@ fn add_between(law: &mut [f64], at: f64, mass: f64) {
 
 /// A request that finds j waiting gets the slot of the (j + 1)th completion; the j before it stall everybody.
 fn wait(setting: &Setting, tail: &Tail, spread: &Spread) -> (f64, f64) {
+    // More even arrivals find one fewer with probability (1 − I)/2.
+    let fewer = 0.5 * (1.0 - setting.question.dispersion).max(0.0);
     let [mass, ranks, squares] = tail.sums;
+    let [mass, ranks, squares] =
+        [mass - fewer * tail.first, ranks - fewer * mass, squares - fewer * (2.0 * ranks - mass)];
     let (each, stall) = (setting.full_s(), setting.stall_s);
     if mass <= 0.0 {
         return (each, 1.0);

@@ -64,8 +64,13 @@ pub(super) fn beside<T>(
             at(decodes)
         }
     };
-    let chunk = (load.left_to_prompts(decodes) - unused).max(1.0);
-    let (batch, chunk) = pace(load, chunk, (decodes, spread), &step);
+    let left = (load.left_to_prompts(decodes) - unused).max(1.0);
+    let (batch, chunk) = pace(load, left, (decodes, spread), &step);
+    // Full iterations of another size cost what their share of a real one does, so that the work done stays the same.
+    let (empty, full) = (step(0.0), step(left.min(1e12)));
+    let step = |tokens: f64| {
+        if tokens >= chunk.min(left) * (1.0 - 1e-9) { empty + (full - empty) * tokens / left } else { step(tokens) }
+    };
     let traffic = Traffic {
         rate: load.served_per_s,
         batch,
@@ -76,6 +81,7 @@ pub(super) fn beside<T>(
         chunk,
         idle,
         decodes_s: line.per_token_s * decodes + context,
+        tier: load.tier,
     };
     ask(&traffic, &step)
 }
@@ -92,7 +98,7 @@ fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), step: &dyn Fn(f6
     let excess = |seconds: f64| dispersion::index(load.scenario, load.served_per_s, seconds) - 1.0;
     if !load.budget.is_finite() || load.prompts_first() {
         let mean_s = (0..40).fold(step(0.0), |mean, _| step(load.served_per_s * load.prompt() * mean));
-        return (1.0 + 0.5 * excess(mean_s), chunk);
+        return (1.0 + 0.5 * excess(mean_s + step(load.prompt())), chunk);
     }
     let full_s = step(chunk);
     let (prompt, output, work) = (load.prompt(), load.output(), load.work());

@@ -3,6 +3,7 @@
 
 use statrs::function::erf::erfc;
 
+use super::Tier;
 use super::backlog::Own;
 use super::dispersion;
 use super::latency::{Parts, full_step, per_decode};
@@ -109,7 +110,8 @@ pub(super) fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -
     let slope = per_decode(load, parts) / (1.0 - x);
     let relaxation = load.output() / (1.0 - r.elasticity).max(0.05);
     let outputs = output_nodes(&load.moments.output_survival);
-    let starts = starts(parts, ttft, (150 / outputs.len()).clamp(4, 24));
+    let nodes = if load.tier == Tier::Fast { 60 } else { 150 };
+    let starts = starts(parts, ttft, (nodes / outputs.len()).clamp(3, 24));
     let mut nodes = Vec::new();
     for &(output, mass) in &outputs {
         let gaps = output - 1.0;

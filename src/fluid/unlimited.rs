@@ -7,6 +7,7 @@
 
 use nalgebra::Complex;
 
+use super::Tier;
 use super::backlog::{Backlog, Own, Traffic};
 use super::mixture::gathered;
 use super::transform::{fourier, on_lattice};
@@ -120,7 +121,8 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64) ->
             break;
         }
     }
-    let fine = Spectrum::of(traffic, reach, FINE);
+    let size = if traffic.tier == Tier::Fast { FINE / 4 } else { FINE };
+    let fine = Spectrum::of(traffic, reach, size);
     let law = fine.next(traffic, &found, idle);
     describe(traffic, step, &fine, &law, beside)
 }
@@ -142,9 +144,7 @@ fn describe(traffic: &Traffic, step: &dyn Fn(f64) -> f64, fine: &Spectrum, law: 
         found.step += p * time;
         found.step_squared += p * time * time;
         found.tokens += p * index as f64 * fine.cell;
-        if p > 1e-12 {
-            found.steps.push((time, p));
-        }
+        found.steps.push((time, p));
     }
     found.residual = (1.0 - traffic.idle) * found.step_squared / (2.0 * found.step);
     let rate = traffic.rate / traffic.batch;
@@ -200,6 +200,7 @@ mod tests {
             chunk: f64::INFINITY,
             idle: 0.0,
             decodes_s: 0.0,
+            tier: Tier::Sharp,
         };
         let found = solve(&traffic, &|tokens| c + a * tokens, 4000.0);
         let x = rate * a * 110.0;
