@@ -6,7 +6,7 @@
 
 use statrs::function::erf::erfc;
 
-use super::backlog::{Backlog, Own, Traffic};
+use super::backlog::{self, Backlog, Own, Traffic};
 use super::boundary::Regime;
 use super::capped;
 use super::dispersion;
@@ -17,9 +17,13 @@ use super::policies::{self, Queue, shares, starved};
 use super::residents::{self, Question, Residents};
 use super::rules;
 use super::slots::{self, Line, Wait};
+use super::transform::{compound_poisson, on_lattice};
 use super::waiting::WaitLaw;
 use crate::answer::{Boundary, Limit};
 use crate::scenario::{Admission, Preemption, Transfer};
+
+/// Means of the seven equal parts of a normal law.
+const SEPTILES: [f64; 7] = [-1.5906, -0.8172, -0.3864, 0.0, 0.3864, 0.8172, 1.5906];
 
 /// The state below the boundary. Times in seconds.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +102,7 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     let ttft = base + p * parts.wait.mean + parts.entry_wait;
     let away = swapped_time(load, binding, &parts);
     let stand = rules::standing(load, rate * parts.step);
-    let active_time = decode_time(load, &parts) + away.lost_s;
+    let active_time = decode_time(load, &parts).min(longest_decode(load, &parts)) + away.lost_s;
     let paused = parts.pause.probability * parts.pause.mean;
     let decode_time = active_time + away.away_s + stand.residents / rate + paused;
     let tbt = if output > 1.0 { decode_time / (output - 1.0) } else { 0.0 };
@@ -143,7 +147,10 @@ fn held_in_prefill(load: &Load, parts: &Parts, in_prefill: f64) -> f64 {
     let variance = load.moments.raw(2, 0) - prompt * prompt;
     let last = in_prefill / parts.chunks.steps;
     let before = (in_prefill - last) / (parts.chunks.steps - 1.0).max(1e-12) * parts.chunks.held;
-    last * (load.moments.held(1, 0) + 1.0) + parts.line.per_token_s * variance / parts.chunks.steps + before
+    // A prompt also brings arrivals that make its own decodes longer, x of its time and x² of that, unless all slots are taken.
+    let p = parts.wait.probability;
+    let longer = parts.line.per_token_s * variance / parts.chunks.steps * (p + (1.0 - p) / (1.0 - parts.prompt_share));
+    last * (load.moments.held(1, 0) + 1.0) + longer + before
 }
 
 /// Tokens prefilled again per iteration.
@@ -175,7 +182,8 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     let mean = residents.free_mean / (1.0 - idle);
     let most = mean * (load.output() - 1.0) / load.output();
     let decodes = (mean - rate * residents.free.own).clamp(0.0, most);
-    let (backlog, decodes) = backlog_of(load, line, partial, idle, decodes)?;
+    let spread = residents.variance;
+    let (backlog, decodes) = backlog_of(load, line, partial, idle, decodes, spread)?;
     let busy = rate / (1.0 - idle);
     let step = line.base_s / (1.0 - busy * (per_request + line.per_context_s * chunks.held)).max(1e-3);
     let prompt_share = (rate * line.per_token_s * load.prompt()).min(0.999);
@@ -209,12 +217,20 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
 /// chord from an iteration of decodes to the mean one with prompts.
 fn bent(load: &Load, partial: f64, mut parts: Parts) -> Option<Parts> {
     let rate = load.served_per_s;
-    for _ in 0..5 {
-        let step = parts.backlog.step;
-        let n = rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
-        (parts.backlog, parts.decodes) = backlog_of(load, parts.line, partial, parts.idle, n)?;
-        parts.step = parts.backlog.step;
+    let spread = parts.residents.variance;
+    let mut step = parts.backlog.step;
+    let served = |step: f64| rate / (1.0 - parts.idle) * (load.output() - 1.0) * step;
+    for _ in 0..4 {
+        let last = step;
+        step = beside(load, parts.line, partial, parts.idle, (served(step), spread, 0.0), backlog::mean_step)
+            .unwrap_or(0.98 * step);
+        if (step - last).abs() < 1e-3 * step {
+            break;
+        }
     }
+    let n = served(step);
+    (parts.backlog, parts.decodes) = backlog_of(load, parts.line, partial, parts.idle, n, spread)?;
+    parts.step = parts.backlog.step;
     let tokens = rate * parts.step / (1.0 - parts.idle) * load.prompt();
     let alone = load.mixed_step_s(0.0, parts.decodes.max(1.0));
     let per_token_s = (parts.step - alone).max(0.0) / tokens.max(1e-9);
@@ -280,27 +296,19 @@ fn residents_of(
     found
 }
 
-/// The chain beside `decodes` sequences.
-fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64) -> Option<(Backlog, f64)> {
-    let per_resident = load.moments.held_mean() / load.output() + partial;
+/// The chain beside `decodes` sequences, `spread` the variance of their number.
+fn backlog_of(
+    load: &Load,
+    line: Line,
+    partial: f64,
+    idle: f64,
+    mut decodes: f64,
+    spread: f64,
+) -> Option<(Backlog, f64)> {
     for _ in 0..2 {
-        let context = line.per_context_s * per_resident * decodes;
-        let step = |tokens: f64| load.mixed_step_s(tokens, decodes.max(1.0 - tokens)) + context;
         let solve = |unused: f64| {
-            let chunk = (load.left_to_prompts(decodes) - unused).max(1.0);
-            let (batch, chunk) = pace(load, chunk, decodes, step(chunk));
-            let whole = Traffic {
-                rate: load.served_per_s,
-                batch,
-                prompts: &load.moments.prompt_masses,
-                prompt_survival: &load.prompt_survival,
-                prompt: load.prompt(),
-                prompt_squared: load.moments.raw(2, 0),
-                chunk,
-                idle,
-                decodes_s: line.per_token_s * decodes + context,
-            };
-            shares::solve(load, line, &whole, &step)
+            let ask = |traffic: &Traffic, step: &dyn Fn(f64) -> f64| shares::solve(load, line, traffic, step);
+            beside(load, line, partial, idle, (decodes, spread, unused), ask)
         };
         let mut found = solve(0.0);
         if load.wastes_budget()
@@ -319,37 +327,81 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
     None
 }
 
+/// Asks the chain beside `decodes` sequences.
+fn beside<T>(
+    load: &Load,
+    line: Line,
+    partial: f64,
+    idle: f64,
+    (decodes, spread, unused): (f64, f64, f64),
+    ask: impl Fn(&Traffic, &dyn Fn(f64) -> f64) -> Option<T>,
+) -> Option<T> {
+    let per_resident = load.moments.held_mean() / load.output() + partial;
+    let context = line.per_context_s * per_resident * decodes;
+    // Where the law bends, the mean over the number of decodes.
+    let bends = load.affine().is_none();
+    let step = |tokens: f64| {
+        let at = |n: f64| load.mixed_step_s(tokens, n.max(1.0 - tokens)) + context;
+        if bends {
+            SEPTILES.iter().map(|z| at((decodes + z * spread.sqrt()).max(0.0))).sum::<f64>() / 7.0
+        } else {
+            at(decodes)
+        }
+    };
+    let chunk = (load.left_to_prompts(decodes) - unused).max(1.0);
+    let (batch, chunk) = pace(load, chunk, (decodes, spread), &step);
+    let traffic = Traffic {
+        rate: load.served_per_s,
+        batch,
+        prompts: &load.moments.prompt_masses,
+        prompt_survival: &load.prompt_survival,
+        prompt: load.prompt(),
+        prompt_squared: load.moments.raw(2, 0),
+        chunk,
+        idle,
+        decodes_s: line.per_token_s * decodes + context,
+    };
+    ask(&traffic, &step)
+}
+
 /// The mean size of the batches that stand for bursty arrivals, and the tokens of a full iteration that the chain gives to
-/// prompts, so that its backlog has the drift and the variance of the real one on the time scale t on which a backlog lasts.
+/// prompts, so that its backlog has the drift and the variance of the real one on the time scale t on which it lasts.
 ///
-/// What arrives over t full iterations is Σ (s + min(o, age)) tokens: its variance grows from that of prompts alone to that
-/// of all tokens, λT·(E\[w²\] + (I − 1)E\[w\]²), as t passes the mean residual output τ = E\[o²\]/2E\[o\], and the decodes
-/// grow from their mean to their number beside full iterations. Of the two only drift/variance matters to a long backlog.
-fn pace(load: &Load, chunk: f64, decodes: f64, full_s: f64) -> (f64, f64) {
+/// While a backlog lasts, full iterations let prompts out at (B − n)/E\[s\] each, so that the decodes n go to
+/// n* = B(E\[o\] − 1)/E\[w\] with the time constant τ = E\[o²\]/2E\[o\]·E\[s\]/E\[w\]. Short backlogs have the drift beside the
+/// mean n, the variance λT·(E\[s²\] + (I − 1)E\[s\]²) of the prompts and what n happens to deviate; long ones the drift
+/// beside n* and the variance of all work in units of prompts, (E\[s\]/E\[w\])²·E\[w²\] for E\[s²\]. Of the two only
+/// drift/variance matters.
+fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), step: &dyn Fn(f64) -> f64) -> (f64, f64) {
     let excess = |seconds: f64| dispersion::index(load.scenario, load.served_per_s, seconds) - 1.0;
     if !load.budget.is_finite() || load.prompts_first() {
-        return (1.0 + 0.5 * excess(full_s).max(0.0), chunk);
+        let mean_s = (0..40).fold(step(0.0), |mean, _| step(load.served_per_s * load.prompt() * mean));
+        return (1.0 + 0.5 * excess(mean_s), chunk);
     }
-    let (prompt, output) = (load.prompt(), load.output());
-    let (prompt_squared, output_squared) = (load.moments.raw(2, 0), load.moments.raw(0, 2));
-    let crossed = 2.0 * load.moments.raw(1, 1) + output_squared;
+    let full_s = step(chunk);
+    let (prompt, output, work) = (load.prompt(), load.output(), load.work());
+    let moments = &load.moments;
+    let squared = moments.raw(2, 0);
+    let works = squared + 2.0 * (moments.raw(1, 1) - prompt) + moments.raw(0, 2) - 2.0 * output + 1.0;
+    let share = prompt / work;
     let arrivals = load.served_per_s * full_s;
-    let beside_full = (arrivals * (output - 1.0)).min(policies::most_decodes(load)).max(decodes);
-    let residual = output_squared / (2.0 * output);
-    let (mut drift, mut variance, mut own, mut bursty) =
-        (chunk - arrivals * prompt, prompt_squared, prompt_squared, 0.0);
+    let most = (load.budget * (output - 1.0) / work).min(load.cap).min(policies::most_decodes(load)).max(decodes);
+    let constant = (moments.raw(0, 2) / (2.0 * output) * share).max(1e-3);
+    let (mut drift, mut variance, mut own, mut bursty) = (chunk - arrivals * prompt, squared, squared, 0.0);
     for _ in 0..8 {
         drift = drift.max(1e-3 * chunk);
         let lasting = arrivals * variance / (drift * drift);
-        let z = lasting / residual;
-        let seen = if z > 1e-6 { 1.0 - (1.0 - (-z).exp()) / z } else { 0.5 * z };
+        let z = (lasting / constant).max(1e-9);
+        let gone = -(-z).exp_m1();
+        let seen = 1.0 - gone / z;
         bursty = excess(full_s * (1.0 + lasting));
-        own = prompt_squared + bursty.max(0.0) * prompt * prompt;
-        let bursts = bursty * (prompt * prompt + seen * (2.0 * prompt * output + output * output));
-        variance = (prompt_squared + seen * crossed + bursts).max(0.02 * own);
-        drift = load.budget - arrivals * prompt - (decodes + (beside_full - decodes) * seen);
+        own = squared + bursty.max(0.0) * prompt * prompt;
+        let frozen = spread * constant * constant * gone * gone / (lasting * arrivals).max(1e-9);
+        variance = squared + bursty * prompt * prompt + seen * (share * share * works - squared) + frozen;
+        variance = variance.max(0.02 * own);
+        drift = load.budget - arrivals * prompt - (decodes + (most - decodes) * seen);
     }
-    (1.0 + 0.5 * bursty.max(0.0), arrivals * prompt + drift.max(1e-3 * chunk) * own / variance)
+    (1.0 + 0.5 * bursty, arrivals * prompt + drift.max(1e-3 * chunk) * own / variance)
 }
 
 /// v/(c − m)²: iterations that a backlog lasts when full iterations of `full_s` seconds bring m tokens with variance v.
@@ -360,7 +412,7 @@ fn relaxation(load: &Load, chunk: f64, full_s: f64) -> f64 {
 }
 
 /// Share of its excess by which a backlog is still longer when a request that saw it begin completes, some E\[o\] iterations
-/// later; half of the relaxation time fits simulations at .5 to .9 λ*.
+/// later. v/2(c − m)² is the integral of the autocorrelation of reflected Brownian motion (Abate and Whitt 1987).
 fn still_there(load: &Load, parts: &Parts) -> f64 {
     if !load.budget.is_finite() {
         return 0.0;
@@ -416,9 +468,7 @@ fn decode_time(load: &Load, parts: &Parts) -> f64 {
     let r = &parts.residents;
     let residents = rate / (1.0 - parts.idle) * load.output() * parts.step;
     let elasticity = (residents * slope / (parts.line.base_s + slope * residents)).min(0.98);
-    // Full iterations let prompts out one after another: measured, three tenths less variance.
-    let ratio = 1.0 + (r.ratio - 1.0) * (1.0 - 0.3 * parts.backlog.full_share);
-    let seen = (residents + ratio / (1.0 - elasticity)).clamp(1.0, parts.wait_slots.unwrap_or(load.cap).max(1.0));
+    let seen = (residents + r.ratio / (1.0 - elasticity)).clamp(1.0, parts.wait_slots.unwrap_or(load.cap).max(1.0));
     let alpha = parts.line.base_s + slope * seen;
     let x = (rate * parts.line.per_token_s * (load.prompt() - 1.0)).min(0.999);
     let excess = parts.backlog.excess * (1.0 - still_there(load, parts));
@@ -433,6 +483,24 @@ fn decode_time(load: &Load, parts: &Parts) -> f64 {
     (r.mean / rate - (1.0 - p) * (b.own - b.before) - p * beside_full).max(0.0)
 }
 
+/// The decodes' time when every gap beside more than the mean number of them is a full iteration: with a share f of full
+/// iterations of T_B and n ∝ T the mean gap is at most T + (T_B − T)²/T.
+fn longest_decode(load: &Load, parts: &Parts) -> f64 {
+    let full = full_step(load, parts);
+    let more = (full - parts.step).max(0.0);
+    (load.output() - 1.0) * (parts.step + more * (more / parts.step).min(1.0))
+}
+
+/// An iteration that fills the budget.
+fn full_step(load: &Load, parts: &Parts) -> f64 {
+    if !load.budget.is_finite() {
+        return f64::INFINITY;
+    }
+    let residents = load.served_per_s * parts.step * load.output() / (1.0 - parts.idle);
+    let per_resident = load.moments.held_mean() / load.output();
+    load.step_s(load.budget, residents * per_resident)
+}
+
 /// What the variance of the number of decodes adds to their mean gap where the law bends: its derivative beside prompts.
 fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
     let n = parts.decodes.max(1.0);
@@ -440,7 +508,7 @@ fn variance_of_decodes(load: &Load, parts: &Parts) -> f64 {
     let (low, high) = (load.mixed_step_s(tokens, 0.8 * n), load.mixed_step_s(tokens, 1.2 * n));
     let slope = (high - low).max(0.0) / (0.4 * n);
     let elasticity = (n * slope / parts.backlog.step).min(0.9);
-    slope / (1.0 - elasticity)
+    slope * parts.residents.ratio / (1.0 - elasticity)
 }
 
 /// What preemptions do to one request.
@@ -529,18 +597,32 @@ fn by_step(owns: &[Own]) -> Vec<Own> {
 fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
     let slope = per_decode(load, parts);
     let steps = gathered(parts.backlog.steps.clone());
-    let nodes = decode_nodes(parts, slope);
+    let (nodes, at_cap) = decode_nodes(parts, slope);
+    let full = full_step(load, parts);
+    let capped = if at_cap > 1e-6 { gathered(steps_at_cap(load, parts, slope)) } else { Vec::new() };
     let low = steps.first().map_or(0.0, |step| step.0) * 0.2;
-    let top = steps.last().map_or(1.0, |step| step.0) * 1.5 + slope * 3.0 * parts.decodes;
-    let total: f64 = nodes.iter().map(|node| node.1).sum();
+    let longest = |steps: &[(f64, f64)]| steps.last().map_or(0.0, |step| step.0);
+    let top = longest(&steps).max(longest(&capped)) * 1.5 + slope * 3.0 * parts.decodes;
+    let total: f64 = nodes.iter().map(|node| node.1).sum::<f64>() + at_cap;
+    let share = |steps: &[(f64, f64)], shift: f64, x: f64| {
+        steps.iter().filter(|step| (step.0 + shift).min(full) <= x).map(|step| step.1).sum::<f64>()
+    };
     percentiles(low, top, |x| {
-        nodes
-            .iter()
-            .map(|&(shift, weight)| {
-                weight / total * steps.iter().filter(|step| step.0 + shift <= x).map(|step| step.1).sum::<f64>()
-            })
-            .sum()
+        let free: f64 = nodes.iter().map(|&(shift, weight)| weight * share(&steps, shift, x)).sum();
+        (free + at_cap * share(&capped, 0.0, x)) / total
     })
+}
+
+/// Iterations of a full instance with a queue: each completion of the one before lets a prompt in.
+fn steps_at_cap(load: &Load, parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
+    let prompts = load.cap / load.output();
+    let squared = load.moments.raw(2, 0);
+    let longest = load.moments.prompt_masses.len() as f64;
+    let reach = prompts * load.prompt() + 7.0 * (prompts * squared).sqrt() + longest.min(6.0 * squared / load.prompt());
+    let cell = (reach / 400.0).max(1.0);
+    let law = compound_poisson(&on_lattice(&load.moments.prompt_masses, cell), prompts, (reach / cell) as usize + 2);
+    let alone = parts.line.base_s + slope * (load.cap - prompts);
+    law.into_iter().enumerate().map(|(k, p)| (alone + parts.line.per_token_s * k as f64 * cell, p)).collect()
 }
 
 /// Seconds that one more resident adds to an iteration.
@@ -548,13 +630,19 @@ fn per_decode(load: &Load, parts: &Parts) -> f64 {
     parts.line.per_token_s + parts.line.per_context_s * (load.moments.held_mean() + parts.chunks.held) / load.output()
 }
 
-/// Shifts of the iteration length by the number of residents, weighted by that number per iteration.
-fn decode_nodes(parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
+/// Shifts of the iteration length by the number of residents, weighted by that number per iteration; the weight of a full
+/// instance apart, where slots are what requests wait for.
+fn decode_nodes(parts: &Parts, slope: f64) -> (Vec<(f64, f64)>, f64) {
     let r = &parts.residents;
     let weight = |n: f64, p: f64| p * n / (parts.line.base_s + slope * n);
-    let atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
-    let nodes = gathered(atoms);
-    nodes.into_iter().map(|(n, mass)| (slope * (n - r.free_mean), mass)).collect()
+    let mut atoms: Vec<(f64, f64)> = r.law.iter().enumerate().map(|(n, &p)| (n as f64, weight(n as f64, p))).collect();
+    let at_cap = match parts.wait_slots {
+        Some(slots) if r.law.len() == slots as usize + 1 => atoms.pop().map_or(0.0, |atom| atom.1),
+        _ => 0.0,
+    };
+    let total: f64 = atoms.iter().map(|atom| atom.1).sum();
+    let nodes = gathered(atoms).into_iter().map(|(n, mass)| (slope * (n - r.free_mean), total * mass)).collect();
+    (nodes, at_cap)
 }
 
 /// E2E given o: the time to the first token and o − 1 gaps, nearly normal, whose fast part has the chain's variance and whose
@@ -565,7 +653,9 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
     let x = parts.prompt_share.min(0.95);
     // Stalls by prompts, each of which makes room for more: the variance of a busy period per second of base time.
     let alpha = b.step * (1.0 - x);
-    let stall = parts.line.per_token_s * parts.line.per_token_s * load.shares_squared();
+    let bursts = dispersion::index(load.scenario, load.served_per_s, load.output() * b.step) - 1.0;
+    let lumps = (load.shares_squared() + bursts * load.prompt() * load.prompt()).max(0.0);
+    let stall = parts.line.per_token_s * parts.line.per_token_s * lumps;
     let fast = alpha * load.served_per_s * stall / (1.0 - x).powi(3);
     let slope = per_decode(load, parts) / (1.0 - x);
     let relaxation = load.output() / (1.0 - r.elasticity).max(0.05);
@@ -586,22 +676,47 @@ fn e2e_percentiles(load: &Load, parts: &Parts, ttft: f64, tbt: f64) -> [f64; 3] 
             let slow = slope * slope * (r.variance * (kept - decayed * decayed) + start.variance * decayed * decayed);
             let deviation = (gaps * fast + gaps * gaps * slow.max(0.0)).sqrt().max(1e-9 * ttft);
             let per_gap = (tbt + shift).max(0.0);
-            nodes.extend(start.firsts.iter().map(|&(first, share)| (first + gaps * per_gap, deviation, mass * share)));
+            let decode = gaps * per_gap;
+            nodes.extend(start.firsts.iter().map(|&(first, share)| Node {
+                first,
+                decode,
+                deviation,
+                mass: mass * share,
+            }));
         }
     }
-    let top = nodes.iter().map(|node| node.0 + 6.0 * node.1).fold(0.0, f64::max);
-    percentiles(0.0, top, |t| nodes.iter().map(|node| normal_below(node, t)).sum())
+    let top = nodes.iter().map(|node| node.first + node.decode + 6.0 * node.deviation).fold(0.0, f64::max);
+    percentiles(0.0, top, |t| nodes.iter().map(|node| node.below(t)).sum())
 }
 
-/// Mass of a normal (mean, deviation, mass) at most t.
-fn normal_below(&(mean, deviation, mass): &(f64, f64, f64), t: f64) -> f64 {
-    let z = (mean - t) / (deviation * std::f64::consts::SQRT_2);
-    mass * if z > 4.0 {
-        0.0
-    } else if z < -4.0 {
-        1.0
-    } else {
-        0.5 * erfc(z)
+/// A time to the first token, then a time of decoding that is nearly gamma.
+struct Node {
+    first: f64,
+    decode: f64,
+    deviation: f64,
+    mass: f64,
+}
+
+impl Node {
+    /// Mass at most t: the cube root of a gamma variable is nearly normal (Wilson and Hilferty 1931).
+    fn below(&self, t: f64) -> f64 {
+        let rest = t - self.first;
+        if rest <= 0.0 {
+            return 0.0;
+        }
+        let spread = self.deviation / self.decode.max(1e-12);
+        if spread < 1e-6 || self.decode <= 0.0 {
+            return if rest >= self.decode { self.mass } else { 0.0 };
+        }
+        let z = ((rest / self.decode).cbrt() - 1.0 + spread * spread / 9.0) * 3.0 / (spread * std::f64::consts::SQRT_2);
+        self.mass
+            * if z > 4.0 {
+                1.0
+            } else if z < -4.0 {
+                0.0
+            } else {
+                0.5 * erfc(-z)
+            }
     }
 }
 

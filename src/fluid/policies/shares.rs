@@ -64,8 +64,7 @@ pub fn solve(load: &Load, line: Line, whole: &Traffic, step: &dyn Fn(f64) -> f64
 /// Var T: every prompt adds its δ_j to the iterations after it.
 fn variance(load: &Load, line: Line, step: f64, counts: &[Count]) -> f64 {
     let (a, rate) = (line.per_token_s, load.served_per_s);
-    let tokens: Vec<f64> =
-        load.prompt_survival.chunks(load.chunk as usize).map(|part| part.iter().sum()).collect();
+    let tokens: Vec<f64> = load.prompt_survival.chunks(load.chunk as usize).map(|part| part.iter().sum()).collect();
     let mut sum = 0.0;
     for &(shares, mass, length) in counts {
         let shares = shares.round();

@@ -21,13 +21,7 @@ struct Iteration {
 }
 
 /// The waits before the prompt, for one of the K places, and after it, for tokens.
-pub fn waits(
-    load: &Load,
-    boundary: &Boundary,
-    line: Line,
-    backlog: &Backlog,
-    residents: &Residents,
-) -> (Wait, Wait) {
+pub fn waits(load: &Load, boundary: &Boundary, line: Line, backlog: &Backlog, residents: &Residents) -> (Wait, Wait) {
     let prompts = prompt_tokens(backlog);
     let per_resident = line.per_context_s * load.moments.held_mean() / load.output();
     // Above the budget the variability of the work rules, below it that of the residents.
