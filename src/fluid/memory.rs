@@ -239,12 +239,14 @@ impl Filled {
             let beyond = spread * share * truncated_normal_excess(end);
             self.above = if self.claim.spare > 0.0 { pressure.evicted - beyond } else { 0.0 };
             left.evicted = beyond;
-            left.swapped = beyond / left.victim_tokens;
             share
         };
         if self.claim.foresees {
-            (left.evicted, left.swapped) = (0.0, 0.0);
+            left.evicted = 0.0;
         }
+        let share = share * rules::filled_share(load, self.flow);
+        left.evicted *= rules::filled_share(load, self.flow);
+        left.swapped = left.evicted / left.victim_tokens;
         left.evicted_per_step *= share;
         // Aggressive: whatever is freed is filled first, so that the whole growth is evicted, most of it before it did anything.
         let aggressive = policy.trigger == Trigger::Aggressive;

@@ -21,7 +21,9 @@ mod mixture;
 pub mod noise;
 mod notes;
 mod orders;
+mod pace;
 pub mod path;
+mod percentiles;
 mod policies;
 pub mod region;
 mod reserved;
@@ -45,6 +47,7 @@ use boundary::Regime;
 use load::Load;
 use single::Service;
 
+pub use cluster::capacity_of_members;
 pub use path::{Form, OdeError, Path, PathError, PathOptions, PathPoint, PathSummary, trajectory};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated

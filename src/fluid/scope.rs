@@ -33,6 +33,10 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     if let Some(described) = &scenario.cluster {
         return cluster::refusal(scenario, described, &unknown_to_theory);
     }
+    if scenario.instance.prefix_cache_tokens.is_some() {
+        let what = "keeps prompts for later ones, and which of them begin alike is in no law of lengths".into();
+        return Some(("instance.prefix_cache_tokens", what));
+    }
     if let Some(reason) = policies::not_covered(scenario) {
         return Some(reason);
     }

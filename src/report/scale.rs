@@ -16,9 +16,9 @@ pub fn scale_tables(found: &Scaling) -> Vec<Table> {
         errors.row(cells);
     }
     errors.note(format!(
-        "Largest distance between engine and fluid over 60 windows of {:.0} s, as a share of the path's largest value; mean over the \
+        "Largest distance between engine and fluid over 60 windows of {:.1} s, as a share of the path's largest value; mean over the \
          replications with its 95 % interval. The path is the one-iteration map.",
-        found.horizon_s
+        found.horizon_s / 60.0
     ));
     let mut fitted =
         Table::new("Exponent of n in the error", vec![Column::text("quantity"), Column::number("exponent", "")]);

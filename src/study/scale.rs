@@ -14,16 +14,18 @@ use crate::stats::interval::{Interval, mean_interval, normal_z};
 /// Windows of the path: the state is compared as its mean over each.
 const WINDOWS: usize = 60;
 /// Points of the fluid path in a window.
-const FINE: usize = 50;
+const FINE: usize = 400;
 /// Residence times that a path lasts by default.
 const RESIDENCES: f64 = 8.0;
 /// Relative half-width of the mean error at which replications end.
-const SHARP: f64 = 0.1;
+const SHARP: f64 = 0.15;
 /// Replications at least and at most.
 const FEWEST: u64 = 8;
-const MOST: u64 = 64;
+const MOST: u64 = 32;
 /// An exponent surely above this one is no convergence at the rate of n^(−1/2).
 const SLOWEST: f64 = -0.4;
+/// An error below which nothing is left to converge: the means over windows are taken from points of the path.
+const SMALL: f64 = 0.01;
 
 /// How to scale.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,9 +67,11 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Whether no exponent is surely above −0.4.
+    /// Whether every error falls with n at an exponent that is not surely above −0.4, or is below 1 % at the largest n.
     pub fn converges(&self) -> bool {
-        self.exponents.iter().flatten().all(|exponent| exponent.low <= SLOWEST)
+        let small = |k: usize| self.rows.last().and_then(|row| row.errors[k]).is_some_and(|error| error.mean < SMALL);
+        let falls = |k: usize| self.exponents[k].is_none_or(|exponent| exponent.low <= SLOWEST);
+        (0..QUANTITIES.len()).all(|k| falls(k) || small(k))
     }
 }
 
@@ -83,7 +87,7 @@ pub enum ScaleError {
 }
 
 /// Compares systems of each size with the fluid path. Sizes run one after another, their trials in parallel, until the mean error is
-/// known to a tenth or 64 trials have run.
+/// known to 15 % or 32 trials have run.
 ///
 /// # Errors
 /// A scenario that cannot be scaled, or whose path theory refuses.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use approx::assert_relative_eq;
-use fluidsim::des::{Observer, Options, StepRecord, simulate_observed};
+use fluidsim::des::{Observer, Options, Sample, StepRecord, simulate, simulate_observed};
 use fluidsim::fluid::{self, PathOptions, margin, noise, trajectory};
 use fluidsim::scenario::{Class, LengthLaw, Scenario, StepTimeLaw, Time};
 use rayon::prelude::*;
@@ -180,6 +180,49 @@ fn noise_and_tail_against_the_engine() {
         assert_relative_eq!(demand.mean, kv_mean, max_relative = 0.02);
         assert!((tails[1] - 0.05).abs() < 0.012, "{tails:?}");
     }
+}
+
+/// The band around a path: overload from empty with K full, and a backlog that drains, against the sd over 400 trials. Where some
+/// trials are full and others are not, within two sd of K, a linear noise cannot be right.
+#[test]
+fn noise_along_a_path_against_the_engine() {
+    let step = StepTimeLaw::Affine { base_s: 0.02, per_token_s: 1e-4 };
+    let mut held = 0;
+    for (rate, backlog) in [(60.0, 0_u64), (30.0, 400)] {
+        let question =
+            scenario(LengthLaw::Constant { tokens: 10 }, LengthLaw::Geometric { mean: 50.0 }, rate, 64, step.clone());
+        let path =
+            trajectory(&question, &PathOptions { points: 40, ..PathOptions::new(40.0, backlog as f64) }).unwrap();
+        let noise = noise::along(&question, &path);
+        let run = |trial| {
+            let horizon = Time::from_seconds(40.0);
+            let options = Options {
+                trial,
+                backlog,
+                sample_every: Some(Time::from_seconds(1.0)),
+                limit: horizon,
+                ..Options::until(Time::ZERO, horizon)
+            };
+            simulate(&question, &options).samples
+        };
+        let trials: Vec<Vec<Sample>> = (0..400_u64).into_par_iter().map(run).collect();
+        for second in [5_usize, 10, 20, 35] {
+            let at = |samples: &Vec<Sample>| {
+                samples.iter().find(|sample| sample.cut.seconds() >= second as f64 - 1e-9).copied()
+            };
+            let found = trials.iter().filter_map(at);
+            let numbers: Vec<(f64, f64)> = found.map(|s| ((s.waiting + s.running) as f64, 1.0)).collect();
+            assert!(numbers.len() > 395);
+            let (mean, sd) = mean_and_sd(&numbers);
+            let fluid = path.points[second].waiting + path.points[second].running;
+            eprintln!("λ {rate}, {second} s: N {fluid:.1} / {mean:.1}, sd {:.2} / {sd:.2}", noise[second].in_system_sd);
+            if (fluid - 64.0).abs() > 2.0 * sd {
+                assert_relative_eq!(noise[second].in_system_sd, sd, max_relative = 0.1);
+                held += 1;
+            }
+        }
+    }
+    assert!(held >= 6, "{held}");
 }
 
 /// Oracle S6: on the hinge with c < a·b0 both ends of the load are stable in their own way: .08/ms lies between the boundary of a

@@ -22,3 +22,4 @@ mod recorded;
 mod resume;
 mod rules;
 mod run;
+mod trust;

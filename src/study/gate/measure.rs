@@ -97,8 +97,8 @@ fn boundary(family: &Family, seed: u64, effort: Effort, known: &[Measured]) -> V
     row(family, (None, solved.boundary.low_per_s), BOUNDARY, Some(theory), engine).into_iter().collect()
 }
 
-/// Every quantity at one load.
-fn member(family: &Family, load: f64, seed: u64, effort: Effort, known: &[Measured]) -> Vec<Measured> {
+/// Every quantity at one load, with streams of its own by `seed`.
+pub fn member(family: &Family, load: f64, seed: u64, effort: Effort, known: &[Measured]) -> Vec<Measured> {
     let (scenario, rate) = at_load(&family.scenario, load);
     let solved = fluid::solve(&scenario);
     let place = (Some(load), rate);
