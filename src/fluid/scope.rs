@@ -67,6 +67,9 @@ fn mixed_rules(scenario: &Scenario) -> Option<(&'static str, String)> {
     if scenario.sequence_cap() == 1 && !plain && (limited || rules != Engine::Orca.rules()) {
         return Some(("instance.max_sequences", "is 1 under rules other than those of `vllm-v1`".into()));
     }
+    if rules.prompts == Prompts::Present && scenario.instance.max_batch_tokens == Some(1) {
+        return Some(("instance.max_batch_tokens", "is 1 where prompts are present".into()));
+    }
     if rules.packing == Packing::Fill && rules.prompts == Prompts::Whole && limited {
         return Some(("policy.batching.packing", "is `fill`".into()));
     }
