@@ -19,8 +19,10 @@ use crate::scenario::{Admission, Preemption, Prompts, Scenario};
 
 /// Largest degree that goes to the companion matrix.
 const SMALL: usize = 12;
-/// Halvings of an arc of a circle that passes close to a root.
-const HALVINGS: u32 = 40;
+/// Turn of the argument along one arc that is looked at again.
+const WIDE: f64 = 1.6;
+/// Coefficients that may be added up for such looks, per circle.
+const EVALUATIONS: usize = 2_000_000;
 /// Share of the requests whose ages are left out at the end of a long tail.
 const TAIL: f64 = 1e-12;
 /// Cell updates spent on an average over the cycle.
@@ -271,13 +273,17 @@ impl Circle {
         let n = (4 * series.len()).next_power_of_two();
         let values = on_circle(series, radius, n);
         let angle = |k: usize| std::f64::consts::TAU * k as f64 / n as f64;
-        let turn = |k: usize| {
-            let ends = ((angle(k), values[k]), (angle(k + 1), values[(k + 1) % n]));
-            turn_along(series, radius, ends, HALVINGS)
-        };
-        let inside = ((0..n).map(turn).sum::<f64>() / std::f64::consts::TAU).round() as i64;
         let least = values.iter().enumerate().min_by(|a, b| a.1.norm_sqr().total_cmp(&b.1.norm_sqr()));
-        Self { roots_inside: inside, nearest: Complex::from_polar(radius, angle(least.map_or(0, |(k, _)| k))) }
+        let nearest = Complex::from_polar(radius, angle(least.map_or(0, |(k, _)| k)));
+        let mut budget = (EVALUATIONS / series.len()) as i64;
+        let mut sum = 0.0;
+        for k in 0..n {
+            let ends = ((angle(k), values[k]), (angle(k + 1), values[(k + 1) % n]));
+            sum += turn_along(series, radius, ends, &mut budget);
+        }
+        // Out of budget the circle runs among the many roots of a long tail: some of them are inside.
+        let inside = if budget < 0 { 1 } else { (sum / std::f64::consts::TAU).round() as i64 };
+        Self { roots_inside: inside, nearest }
     }
 }
 
@@ -286,15 +292,16 @@ type Place = (f64, Complex<f64>);
 
 /// How far the argument turns between two places of a circle. A turn of nearly half a circle can be read either way, near a root:
 /// then both halves of the arc are looked at.
-fn turn_along(series: &[f64], radius: f64, (from, to): (Place, Place), halvings: u32) -> f64 {
+fn turn_along(series: &[f64], radius: f64, (from, to): (Place, Place), budget: &mut i64) -> f64 {
     let turn = (to.1 * from.1.conj()).arg();
-    if turn.abs() < 1.6 || halvings == 0 {
+    if turn.abs() <= WIDE || *budget < 0 || to.0 - from.0 < 1e-14 {
         return turn;
     }
+    *budget -= 1;
     let angle = 0.5 * (from.0 + to.0);
     let z = Complex::from_polar(radius, angle);
     let middle = (angle, series.iter().rev().fold(Complex::new(0.0, 0.0), |sum, &c| sum * z + c));
-    turn_along(series, radius, (from, middle), halvings - 1) + turn_along(series, radius, (middle, to), halvings - 1)
+    turn_along(series, radius, (from, middle), budget) + turn_along(series, radius, (middle, to), budget)
 }
 
 /// The series at n equal angles, counted upwards.

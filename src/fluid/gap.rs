@@ -69,7 +69,8 @@ fn ages(load: &Load) -> Option<String> {
         Preemption::Restart if load.moments.is_one_valued() => "and λ* can be up to 4 % off",
         Preemption::Restart => "and λ* can be up to 25 % too high",
     };
-    let radius = cycle::radius_of(load).filter(|radius| *radius > 1.0)?;
+    // Whether it exceeds 1 costs much less than the radius.
+    let radius = if cycle::is_unstable(load) { cycle::radius_of(load)? } else { return None };
     Some(format!(
         "The survival polynomial has spectral radius {radius:.6}, above 1: the balance of ages is unstable and evictions cycle, {dropped}"
     ))
