@@ -60,10 +60,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let comparison = compare(&scenario, &options, &|| bar.advance());
     bar.finish();
     if let Some(file) = &args.plot {
-        let path = fluid::trajectory(
-            &scenario,
-            &PathOptions { horizon_s: comparison.horizon_s, backlog: args.backlog as f64, ..PathOptions::default() },
-        )?;
+        let path = fluid::trajectory(&scenario, &PathOptions::new(comparison.horizon_s, args.backlog as f64))?;
         report::file::write_whole(file, &report::render_svg(&pictures::overlay(&path, &comparison.runs)))?;
     }
     args.output.write(&report::compare_report(

@@ -12,6 +12,9 @@ use crate::study::sweep::{Axis, SweepRow};
 /// Trials drawn one by one behind the band; more would hide each other.
 const FAINT_TRIALS: usize = 12;
 
+/// Standard deviations to each side that hold 95 % of a normal law.
+const NORMAL_95: f64 = 1.96;
+
 /// Panels of a path in time: name of the panel, axis label, value of the fluid, value of a sample.
 type Panel = (&'static str, &'static str, fn(&PathPoint) -> f64, fn(&Sample) -> f64);
 
@@ -22,15 +25,21 @@ const PANELS: [Panel; 4] = [
     ("KV memory", "tokens", |point| point.kv_tokens, |sample| sample.kv_tokens as f64),
 ];
 
-/// The fluid path: waiting, running, swapped, KV.
-pub fn path(path: &Path) -> Vec<Plot> {
-    PANELS
-        .iter()
-        .map(|(title, unit, of_point, _)| {
-            let points = path.points.iter().map(|point| (point.t_s, of_point(point))).collect();
-            Plot::new(title, "time (s)", unit).with(Series::line("fluid", points))
-        })
-        .collect()
+/// The number in the system with the band of its noise, `deviations` being its standard deviation at every point; then waiting,
+/// running, swapped, KV.
+pub fn path(path: &Path, deviations: &[f64]) -> Vec<Plot> {
+    let system = path.points.iter().map(|point| (point.t_s, point.in_system())).collect();
+    let edges = |(point, deviation): (&PathPoint, &f64)| {
+        let (mean, reach) = (point.in_system(), NORMAL_95 * deviation);
+        ((mean - reach).max(0.0), mean + reach)
+    };
+    let band = path.points.iter().zip(deviations).map(edges).collect();
+    let system = Series::line("fluid and 95 % of the noise", system).with_band(band);
+    let parts = PANELS.iter().map(|(title, unit, of_point, _)| {
+        let points = path.points.iter().map(|point| (point.t_s, of_point(point))).collect();
+        Plot::new(title, "time (s)", unit).with(Series::line("fluid", points))
+    });
+    std::iter::once(Plot::new("In the system", "time (s)", "requests").with(system)).chain(parts).collect()
 }
 
 /// The fluid path over the trials: some trials, their mean with the band that holds 90 % of

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
-use crate::fluid::{self, Path, PathOptions};
+use crate::fluid::{self, Form, Path, PathOptions, scope};
 use crate::report;
 use crate::study::gate::evidence::evidence;
 
@@ -16,18 +16,24 @@ Examples:
   fluidsim solve --set instance.kv_tokens=50000 --format json
   fluidsim solve --trace requests.csv
   fluidsim solve memory-greedy --margin 0.01
-  fluidsim solve --backlog 500 --horizon 600 --trajectory path.csv --plot path.svg")]
+  fluidsim solve --backlog 500 --horizon 600 --trajectory path.csv --plot path.svg
+  fluidsim solve --path --set workload.rate_shape.law=spike --set workload.rate_shape.factor=3 \\
+    --set workload.rate_shape.start_s=600 --set workload.rate_shape.duration_s=60")]
 pub struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
     #[command(flatten)]
     output: OutputArgs,
 
+    /// Follow the fluid path and print its figures: peak backlog, time to drain, time to saturate
+    #[arg(long, group = "path")]
+    path: bool,
+
     /// Write the fluid path to this CSV file
     #[arg(long, value_name = "FILE", group = "path")]
     trajectory: Option<PathBuf>,
 
-    /// Plot the fluid path as SVG
+    /// Plot the fluid path as SVG, with the band of its noise (95 %)
     #[arg(long, value_name = "FILE", group = "path")]
     plot: Option<PathBuf>,
 
@@ -43,6 +49,32 @@ pub struct Args {
     /// more often than this
     #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, conflicts_with = "path")]
     margin: Option<f64>,
+
+    /// Form of the path: an ODE over bins of age, or the one-iteration map on single tokens, the reference
+    #[arg(long, value_enum, default_value = "auto", requires = "path")]
+    form: FormArg,
+
+    /// Bins of age per class in the ODE
+    #[arg(long, value_name = "N", default_value_t = 64, requires = "path", value_parser = clap::value_parser!(u64).range(4..=4096))]
+    bins: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FormArg {
+    Auto,
+    Map,
+    Ode,
+}
+
+impl Args {
+    fn path_options(&self) -> PathOptions {
+        let form = match self.form {
+            FormArg::Auto => Form::Auto,
+            FormArg::Map => Form::Map,
+            FormArg::Ode => Form::Ode,
+        };
+        PathOptions { bins: self.bins as usize, form, ..PathOptions::new(self.horizon, self.backlog as f64) }
+    }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -51,10 +83,37 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         ("--trajectory", args.trajectory.as_deref()),
         ("--plot", args.plot.as_deref()),
     ])?;
-    let scenario = args.scenario.open_for_theory()?;
+    if !(args.path || args.trajectory.is_some() || args.plot.is_some()) {
+        return equilibrium(args);
+    }
+    let scenario = args.scenario.open()?;
     if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
         return Err(usage_error("--horizon", format!("is `{}`", args.horizon), "give seconds above 0, at most 1e9"));
     }
+    if let Some(error) = fluid::path::refusal(&scenario) {
+        return Err(error.in_file(&scenario.name).into());
+    }
+    let path = fluid::trajectory(&scenario, &args.path_options())?;
+    if let Some(file) = &args.trajectory {
+        report::file::write_whole(file, &csv(&path))?;
+    }
+    if let Some(file) = &args.plot {
+        let band = fluid::path::band(&scenario, &path);
+        report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &band)))?;
+    }
+    // A path exists for some rules that have no steady-state answer.
+    let answer = scope::refusal(&scenario).is_none().then(|| {
+        let solution = fluid::solve(&scenario);
+        let seen = evidence(&scenario, &solution);
+        (solution, seen)
+    });
+    let answer = answer.as_ref().map(|(solution, seen)| (solution, seen));
+    args.output.write(&report::path_report(answer, &path, args.output.format()))?;
+    Ok(Outcome::Fine)
+}
+
+fn equilibrium(args: &Args) -> anyhow::Result<Outcome> {
+    let scenario = args.scenario.open_for_theory()?;
     if let Some(probability) = args.margin {
         if !(1e-9..=0.5).contains(&probability) {
             return Err(usage_error("--margin", format!("is `{probability}`"), "give a probability from 1e-9 to 0.5"));
@@ -63,24 +122,16 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         args.output.write(&report::render(&report::margin_table(&margin), args.output.format()))?;
         return Ok(Outcome::Fine);
     }
-    if args.trajectory.is_some() || args.plot.is_some() {
-        let options = PathOptions { horizon_s: args.horizon, backlog: args.backlog as f64, ..PathOptions::default() };
-        let path = fluid::trajectory(&scenario, &options)?;
-        if let Some(file) = &args.trajectory {
-            report::file::write_whole(file, &csv(&path))?;
-        }
-        if let Some(file) = &args.plot {
-            report::file::write_whole(file, &report::render_svg(&pictures::path(&path)))?;
-        }
-    }
     let solution = fluid::solve(&scenario);
-    let evidence = evidence(&scenario, &solution);
-    args.output.write(&report::solve_report(&solution, &evidence, args.output.format()))?;
+    let seen = evidence(&scenario, &solution);
+    args.output.write(&report::solve_report(&solution, &seen, args.output.format()))?;
     Ok(Outcome::Fine)
 }
 
 fn csv(path: &Path) -> String {
-    let mut text = String::from("t_s,waiting,running,swapped,kv_tokens,step_s,throughput_per_s\n");
+    let mut text = String::from(
+        "t_s,waiting,running,swapped,kv_tokens,step_s,throughput_per_s,prefilling,on_link,arrived,completed\n",
+    );
     for point in &path.points {
         let row = [
             point.t_s,
@@ -90,6 +141,10 @@ fn csv(path: &Path) -> String {
             point.kv_tokens,
             point.step_s,
             point.throughput_per_s,
+            point.prefilling,
+            point.on_link,
+            point.arrived,
+            point.completed,
         ];
         text.push_str(&row.map(|value| value.to_string()).join(","));
         text.push('\n');

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use nalgebra::{Complex, DMatrix, Schur};
 
 use super::load::Load;
-use super::map::is_few_valued;
+use super::map;
 use super::path::map::{Iteration, Map};
 use super::transform::fourier;
 use crate::answer::Limit;
@@ -35,8 +35,7 @@ pub struct Cycle {
     pub radius: f64,
     /// Completions per second of the balance without evictions.
     pub calm_per_s: f64,
-    /// Completions per second of the cycle; none where the radius is at most 1, or where outputs spread so much that the noise
-    /// of single requests keeps cohorts from forming.
+    /// Completions per second of the cycle; none where the radius is at most 1.
     pub cycle_per_s: Option<f64>,
     /// Completions per iteration of the cycle over those of the balance.
     pub flow_ratio: Option<f64>,
@@ -64,14 +63,19 @@ fn of_load(load: &Load) -> Option<Cycle> {
     let unused = super::memory::unused_greedy(load);
     let calm_flow = (memory - unused) / (load.moments.held_mean() + load.block_waste() * load.output());
     let calm_step = load.step_s(calm_flow * work(load), calm_flow * load.moments.held_mean());
-    let cycles = radius > 1.0 && is_few_valued(load);
-    let mean = cycles.then(|| saturated(load));
-    let flow = mean.map(|mean| mean.completed);
+    let cycle = (radius > 1.0).then(|| {
+        // Few-valued outputs have a law of their own, with what fluctuations add; the others the fluid's cycle.
+        let law = map::few_valued_regime(load, memory).map(|regime| (regime.flow, regime.step_s));
+        law.unwrap_or_else(|| {
+            let mean = saturated(load);
+            (mean.completed, mean.step_s)
+        })
+    });
     Some(Cycle {
         radius,
         calm_per_s: calm_flow / calm_step,
-        cycle_per_s: mean.map(|mean| mean.completed / mean.step_s),
-        flow_ratio: flow.map(|flow| flow / calm_flow),
+        cycle_per_s: cycle.map(|(flow, step_s)| flow / step_s),
+        flow_ratio: cycle.map(|(flow, _)| flow / calm_flow),
     })
 }
 
@@ -255,11 +259,12 @@ struct Circle {
 impl Circle {
     fn of(series: &[f64], radius: f64) -> Self {
         let mut n = (4 * series.len()).next_power_of_two();
+        let most = (8 * n).min(LONGEST);
         loop {
             let values = on_circle(series, radius, n);
             let turns: Vec<f64> = (0..n).map(|k| (values[(k + 1) % n] * values[k].conj()).arg()).collect();
             // A jump of nearly half a turn can be read either way: look closer.
-            if n < LONGEST && turns.iter().any(|turn| turn.abs() > 2.4) {
+            if n < most && turns.iter().any(|turn| turn.abs() > 2.4) {
                 n *= 2;
                 continue;
             }

@@ -14,7 +14,7 @@ pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Optio
     Some(summary(load, &state))
 }
 
-fn summary(load: &Load, state: &State) -> Summary {
+pub(super) fn summary(load: &Load, state: &State) -> Summary {
     let fluid = |value: f64| Some(Figure::of(value, Method::Fluid));
     let near = |value: f64| Some(Figure::of(value, Method::Approximation));
     let gaps = load.output() > 1.0;

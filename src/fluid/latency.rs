@@ -6,7 +6,7 @@
 
 use statrs::function::erf::erfc;
 
-use super::backlog::{self, Backlog, Own, Traffic};
+use super::backlog::{Backlog, Own, Traffic};
 use super::boundary::Regime;
 use super::capped;
 use super::dispersion;
@@ -195,7 +195,7 @@ fn parts(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Parts> {
     };
     let mut parts = if load.affine().is_some() { parts } else { bent(load, partial, parts)? };
     if queue == Queue::Tokens {
-        let waits = starved::waits(load, binding, boundary, line, &parts.backlog, &parts.residents);
+        let waits = starved::waits(load, boundary, line, &parts.backlog, &parts.residents);
         (parts.wait, parts.pause) = waits;
     }
     parts.entry_wait = rules::entry_wait_s(load, parts.step);
@@ -283,25 +283,24 @@ fn residents_of(
 /// The chain beside `decodes` sequences.
 fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64) -> Option<(Backlog, f64)> {
     let per_resident = load.moments.held_mean() / load.output() + partial;
-    let (count, shares) = load.shares();
     for _ in 0..2 {
         let context = line.per_context_s * per_resident * decodes;
         let step = |tokens: f64| load.mixed_step_s(tokens, decodes.max(1.0 - tokens)) + context;
         let solve = |unused: f64| {
             let chunk = (load.left_to_prompts(decodes) - unused).max(1.0);
             let (batch, chunk) = pace(load, chunk, decodes, step(chunk));
-            let traffic = Traffic {
-                rate: load.served_per_s * count,
+            let whole = Traffic {
+                rate: load.served_per_s,
                 batch,
-                prompts: shares,
-                prompt_survival: load.share_survival(),
-                prompt: load.prompt() / count,
-                prompt_squared: load.shares_squared() / count,
+                prompts: &load.moments.prompt_masses,
+                prompt_survival: &load.prompt_survival,
+                prompt: load.prompt(),
+                prompt_squared: load.moments.raw(2, 0),
                 chunk,
                 idle,
                 decodes_s: line.per_token_s * decodes + context,
             };
-            backlog::solve(&traffic, &step)
+            shares::solve(load, line, &whole, &step)
         };
         let mut found = solve(0.0);
         if load.wastes_budget()
@@ -312,7 +311,7 @@ fn backlog_of(load: &Load, line: Line, partial: f64, idle: f64, mut decodes: f64
             found = solve(first.full_share * load.unused_by_whole());
         }
         if let Some(found) = found {
-            return Some((shares::all_of_a_prompt(load, line, found), decodes));
+            return Some((found, decodes));
         }
         // Near the budget's own boundary: the mean over iterations is below the mean over time.
         decodes *= 0.97;

@@ -5,7 +5,8 @@
 
 use statrs::distribution::{ContinuousCDF, Gamma};
 
-use super::{noise, root, solve};
+use super::noise::{self, Equilibrium};
+use super::{root, solve};
 use crate::answer::Verdict;
 use crate::scenario::{Admission, Preemption, Scenario, ScenarioError};
 
@@ -45,15 +46,15 @@ pub struct Margin {
     pub by_demand: f64,
     /// Least whole blocks with no more than `probability` preemptions per request; none without preemption.
     pub by_preemptions: Option<f64>,
-    /// Whether the noise reaches K, so that the demand is overstated.
-    pub near_limit: bool,
+    /// The noise at equilibrium, without a limit on memory.
+    pub noise: Equilibrium,
 }
 
-/// The demand of a scenario, and whether it comes near K.
+/// The demand of a scenario, and the noise that it comes from.
 ///
 /// # Errors
 /// λ is above λ* even without a limit on memory, or the noise of its rules is not known.
-pub fn demand(scenario: &Scenario) -> Result<(Demand, bool), ScenarioError> {
+pub fn demand(scenario: &Scenario) -> Result<(Demand, Equilibrium), ScenarioError> {
     let mut free = scenario.clone();
     free.instance.kv_tokens = None;
     free.policy.preemption = Preemption::None;
@@ -81,7 +82,7 @@ pub fn demand(scenario: &Scenario) -> Result<(Demand, bool), ScenarioError> {
     let mean = solution.summary.kv_tokens.map_or(found.kv_tokens, |figure| figure.value);
     let sd = found.noise.kv_sd;
     let law = Gamma::new((mean / sd).powi(2), mean / (sd * sd)).map_err(|_| unknown())?;
-    Ok((Demand { mean, sd, law }, found.near_limit))
+    Ok((Demand { mean, sd, law }, found))
 }
 
 /// The memory that a risk of `probability` asks for.
@@ -89,7 +90,7 @@ pub fn demand(scenario: &Scenario) -> Result<(Demand, bool), ScenarioError> {
 /// # Errors
 /// As for [`demand`].
 pub fn of(scenario: &Scenario, probability: f64) -> Result<Margin, ScenarioError> {
-    let (demand, near_limit) = demand(scenario)?;
+    let (demand, noise) = demand(scenario)?;
     let block = scenario.instance.block_tokens as f64;
     let by_demand = (demand.quantile(1.0 - probability) / block).ceil() * block;
     Ok(Margin {
@@ -98,7 +99,7 @@ pub fn of(scenario: &Scenario, probability: f64) -> Result<Margin, ScenarioError
         by_demand,
         by_preemptions: by_preemptions(scenario, &demand, probability),
         demand,
-        near_limit,
+        noise,
     })
 }
 

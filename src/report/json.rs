@@ -200,7 +200,7 @@ fn with_ends(value: f64, ends: Option<(f64, f64)>) -> Value {
     json!({ "value": value, "ci_low": end(low), "ci_high": end(high) })
 }
 
-fn number(value: f64) -> Value {
+pub(super) fn number(value: f64) -> Value {
     serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 

@@ -104,6 +104,8 @@ pub fn margin_table(margin: &Margin) -> Table {
     let mut row = |name: &str, value: f64, unit: &str| {
         table.row(vec![Cell::text(name), Cell::number(value), Cell::text(unit), Cell::text("approximation")]);
     };
+    row("requests in the system, mean", margin.noise.in_system, "requests");
+    row("their standard deviation", margin.noise.noise.in_system_sd, "requests");
     row("KV demand without a limit, mean", demand.mean, "tokens");
     row("its standard deviation", demand.sd, "tokens");
     for (name, p) in [("its median", 0.5), ("its p95", 0.95), ("its p99", 0.99), ("its p99.9", 0.999)] {
@@ -117,7 +119,7 @@ pub fn margin_table(margin: &Margin) -> Table {
         row(&format!("least M with preemptions ≤ {} per request", margin.probability), tokens, "tokens");
     }
     table.note("Demand: gamma law with the mean of the equilibrium and the variance of the linear noise.");
-    if margin.near_limit {
+    if margin.noise.near_limit {
         table.note("Two standard deviations reach K: what K holds back makes the demand smaller than stated.");
     }
     table

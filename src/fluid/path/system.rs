@@ -233,9 +233,22 @@ impl System {
             let size = self.rate_per_s * self.stages[0].instance.limits.idle_step_s();
             let control = Control { relative: 1e-5, absolute: 1e-6 * size.max(1e-3), first_step: *step };
             (*state, *step) = ode::advance(&rhs, state, end - start, control)?;
+            self.lift(state);
             start = end;
         }
         Ok(())
+    }
+
+    /// Masses that the integration left below zero, by less than its tolerance, are taken from the next older bin.
+    fn lift(&self, state: &mut [f64]) {
+        for stage in &self.stages {
+            for i in stage.at + 1..stage.end() - 1 {
+                if state[i] < 0.0 {
+                    state[i + 1] += state[i];
+                    state[i] = 0.0;
+                }
+            }
+        }
     }
 }
 

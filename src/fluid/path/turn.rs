@@ -174,7 +174,7 @@ fn timed(limits: &Limits, entry: &Entry, found: &Found, first: f64, entering: f6
     let prompt_kv = entering * entry.holds;
     if limits.is_exclusive() {
         let decodes = (found.ready + entering).min(limits.decodes).min(limits.tokens);
-        let batches = batches(limits, entry, entering);
+        let batches = batches(limits, entry, found, entering, decodes);
         let prompts_s = if batches > 0.0 {
             batches * limits.step_over(prompt_tokens / batches, spread / batches, prompt_kv / batches)
         } else {
@@ -202,39 +202,73 @@ fn timed(limits: &Limits, entry: &Entry, found: &Found, first: f64, entering: f6
     Turn { decodes, entering, step_s: step_s + found.transfer_s, tokens, ..Turn::default() }
 }
 
-/// Iterations of prompts that `entering` of them need: at least one with the probability that anybody enters, and as many as
-/// next-fit packing fills, which leaves half of the next prompt's size-biased length unused.
-fn batches(limits: &Limits, entry: &Entry, entering: f64) -> f64 {
+/// Iterations of prompts that `entering` of them need in a cycle.
+///
+/// At a limit those that found room go together: one iteration with the probability that there are any, and more as next-fit packing
+/// fills them, which leaves half of the next prompt's size-biased length unused. Below it they follow the arrivals: one after the
+/// decodes if somebody came meanwhile, and another after each in which somebody came.
+fn batches(limits: &Limits, entry: &Entry, found: &Found, entering: f64, decodes: f64) -> f64 {
+    if entering <= 0.0 {
+        return 0.0;
+    }
     let unused = if entry.chunk.is_finite() { 0.0 } else { entry.work_squared / (2.0 * entry.work) };
     let by_tokens = entering * entry.work / (limits.tokens - unused).max(entry.work);
     let filled = by_tokens.max(entering / limits.batch);
-    -(-entering).exp_m1() * (1.0 + (filled - 0.5).max(0.0))
+    let together = -(-entering).exp_m1() * (1.0 + (filled - 0.5).max(0.0));
+    let at_limit = (2.0 * entering / found.room - 1.0).clamp(0.0, 1.0);
+    if at_limit >= 1.0 || found.rate_per_s <= 0.0 {
+        return together;
+    }
+    let came = |span_s: f64| -(-found.rate_per_s * span_s).exp_m1();
+    let first = came(limits.step_over(decodes, 0.0, found.context));
+    let mut count = together;
+    for _ in 0..4 {
+        let each = (entering / count.max(1e-12)).max(1.0);
+        let length_s = limits.step_over(each * entry.work, 0.0, each * entry.holds);
+        let next = first / (1.0 - came(length_s)).max(1e-6);
+        count = 0.5 * (count + next.clamp(together, entering.max(together)));
+    }
+    at_limit * together + (1.0 - at_limit) * count
 }
 
-/// The entrants: min(most, base + flow·τ), where τ grows with the entrants. Aitken's steps, exact after one where τ is linear.
+/// Most entrants of a turn without a limit: then the prompts alone fill the time.
+const WITHOUT_END: f64 = 1e6;
+
+/// The entrants: the least root of base + flow·τ(entrants) = entrants, or `most` when there is none below. Secant steps, exact after
+/// one where τ is linear, then Illinois' method in the bracket.
 fn settle(base: f64, flow: f64, most: f64, step_s: &dyn Fn(f64) -> f64) -> f64 {
-    if base >= most {
-        return most;
+    if base >= most || flow <= 0.0 {
+        return base.min(most);
     }
-    let wanted = |entering: f64| base + flow * step_s(entering);
-    let mut entering = base;
-    for _ in 0..6 {
-        let next = wanted(entering);
-        if flow == 0.0 || (next - entering).abs() <= 1e-12 * next {
-            return next.min(most);
-        }
-        let after = wanted(next);
-        let bend = after - 2.0 * next + entering;
-        // Entrants that make the turn longer by more than they take have no fixed point.
-        if after - next >= next - entering {
+    let most = most.min(WITHOUT_END * (1.0 + base));
+    let excess = |entering: f64| base + flow * step_s(entering) - entering;
+    let mut low = (base, excess(base));
+    let mut next = (base + low.1).min(most);
+    let mut high = (next, excess(next));
+    while high.1 > 1e-12 * (1.0 + high.0) {
+        if high.0 >= most {
             return most;
         }
-        entering = (entering - (next - entering) * (next - entering) / bend).max(0.0);
-        if entering >= most {
-            return most;
-        }
+        let slope = (high.1 - low.1) / (high.0 - low.0);
+        let further = if slope < 0.0 { high.0 - high.1 / slope } else { f64::INFINITY };
+        next = further.min(2.0 * high.0 + base + high.1).min(most);
+        low = high;
+        high = (next, excess(next));
     }
-    wanted(entering).min(most)
+    for _ in 0..40 {
+        if high.1.abs() <= 1e-12 * (1.0 + high.0) {
+            return high.0;
+        }
+        let middle = high.0 - high.1 * (high.0 - low.0) / (high.1 - low.1);
+        let found = (middle, excess(middle));
+        if found.1 * high.1 < 0.0 {
+            low = high
+        } else {
+            low.1 *= 0.5
+        }
+        high = found;
+    }
+    high.0
 }
 
 impl Limits {

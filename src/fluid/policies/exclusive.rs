@@ -1,7 +1,7 @@
 //! What the engines share whose iterations hold prompts or decodes, never both: the parts of a request as they see them.
 
 use super::super::load::Load;
-use super::packing::Prompts;
+use super::packing::{Packed, Prompts};
 use crate::cost::affine_coefficients;
 use crate::scenario::{FirstToken, Packing, Prompts as Cut, Scenario, SequenceLimit, StepTimeLaw};
 
@@ -80,6 +80,61 @@ impl<'a> Exclusive<'a> {
         Prompts::new(&m.prompt_masses, self.load.budget.min(enough))
     }
 
+    /// E\[sⁱ(o − e)ʲ\], j ≤ 4.
+    pub fn moment(&self, i: usize, j: usize) -> f64 {
+        const CHOOSE: [[f64; 5]; 5] = [
+            [1.0, 0.0, 0.0, 0.0, 0.0],
+            [1.0, 1.0, 0.0, 0.0, 0.0],
+            [1.0, 2.0, 1.0, 0.0, 0.0],
+            [1.0, 3.0, 3.0, 1.0, 0.0],
+            [1.0, 4.0, 6.0, 4.0, 1.0],
+        ];
+        (0..=j).map(|k| CHOOSE[j][k] * (-self.emits).powi((j - k) as i32) * self.load.moments.raw(i, k)).sum()
+    }
+
+    /// (c, a): an iteration of one prompt of s tokens takes about c + a·s; exact for affine laws, with the context of the
+    /// prompt, and the regression of the law on one prompt otherwise.
+    pub fn prompt_line(&self) -> (f64, f64) {
+        let context = self.load.per_context_s();
+        if let Some((base_s, per_token_s)) = self.line {
+            return (base_s, per_token_s + context);
+        }
+        let masses = &self.load.moments.prompt_masses;
+        let (mut mean, mut cross) = (0.0, 0.0);
+        for (tokens, mass) in masses.iter().enumerate().skip(1) {
+            let step = mass * self.step(tokens as f64);
+            mean += step;
+            cross += step * tokens as f64;
+        }
+        let prompt = self.load.prompt();
+        let variance = self.load.moments.raw(2, 0) - prompt * prompt;
+        let slope = if variance > 1e-9 * prompt * prompt { (cross - mean * prompt) / variance } else { 0.0 };
+        (mean - slope * prompt, slope + context)
+    }
+
+    /// Squared cv of the server's seconds that one request takes at saturation, without and with its prompt: o_d·`decode_s` and
+    /// the context, and a share of the `prompts` of a cycle of `cap` decodes.
+    pub fn work(&self, decode_s: f64, prompts: Packed, (base_s, per_token_s): (f64, f64), cap: f64) -> Work {
+        let m = |i: usize, j: usize| self.moment(i, j);
+        let g = self.load.per_context_s();
+        // `decode_s` holds the context in the mean.
+        let per_decode = decode_s - g * self.decode_context() / self.decodes + g * (self.emits + 0.5);
+        let mean = per_decode * m(0, 1) + g * (m(1, 1) + m(0, 2) / 2.0);
+        let second = per_decode * per_decode * m(0, 2)
+            + 2.0 * per_decode * g * (m(1, 2) + m(0, 3) / 2.0)
+            + g * g * (m(2, 2) + m(1, 3) + m(0, 4) / 4.0);
+        let per_request = self.decodes / cap;
+        let fixed = base_s * prompts.batches * per_request;
+        let plain = fixed + per_token_s * m(1, 0);
+        let scale = prompts.seconds * per_request / plain.max(f64::MIN_POSITIVE);
+        let (fixed, slope) = (fixed * scale, per_token_s * scale);
+        let crossed = slope * (per_decode * m(1, 1) + g * (m(2, 1) + m(1, 2) / 2.0)) + fixed * mean;
+        let whole = mean + fixed + slope * m(1, 0);
+        let of_prompt = fixed * fixed + 2.0 * fixed * slope * m(1, 0) + slope * slope * m(2, 0);
+        let whole_second = second + 2.0 * crossed + of_prompt;
+        Work { decodes: second / (mean * mean) - 1.0, whole: whole_second / (whole * whole) - 1.0 }
+    }
+
     /// Tokens at which the law bends.
     pub fn bends(&self, reach: f64) -> Vec<f64> {
         match *self.load.law() {
@@ -93,6 +148,13 @@ impl<'a> Exclusive<'a> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Squared coefficients of variation of a request's work.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work {
+    pub decodes: f64,
+    pub whole: f64,
 }
 
 /// What no law for exclusive iterations covers.

@@ -5,6 +5,7 @@
 //! next-fit packing puts in an iteration, Δ(n) the decodes of n requests.
 
 use super::super::boundary::Regime;
+use super::super::latency::State;
 use super::super::load::Load;
 use super::super::transform::fold;
 use super::binomial::binomial;
@@ -154,6 +155,12 @@ pub(super) fn regimes(load: &Load) -> Vec<Regime> {
     let unequal = found.counts.iter().filter(|mass| **mass > 1e-9).count() > 1;
     let method = if one_class || !unequal { Method::Exact } else { Method::Approximation };
     vec![of_batches(&engine, &found, if found.full > 0.5 { Limit::SequenceCap } else { Limit::TokenBudget }, method)]
+}
+
+/// The state below the boundary.
+pub(super) fn below(load: &Load) -> Option<State> {
+    let engine = Exclusive::of(load);
+    super::fixed_batches_state::below(&engine, &batches(&engine))
 }
 
 fn of_batches(engine: &Exclusive, found: &Batches, limit: Limit, method: Method) -> Regime {

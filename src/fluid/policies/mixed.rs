@@ -12,7 +12,7 @@ use crate::scenario::{MixedCost, Priority, Prompts};
 use nalgebra::Complex;
 
 /// Cells of the lattice for the prompt tokens of an iteration.
-const CELLS: usize = 1024;
+const CELLS: usize = 512;
 
 /// Every limit with its saturated state, the binding one first.
 pub fn regimes(load: &Load) -> Vec<Regime> {

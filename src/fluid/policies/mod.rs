@@ -5,10 +5,13 @@ mod binomial;
 mod exclusive;
 mod exclusive_memory;
 mod fixed_batches;
+mod fixed_batches_state;
+mod latencies;
 mod mixed;
 mod packing;
 mod prefill_chunks;
 mod prefill_first;
+mod prefill_first_state;
 mod prefill_phase;
 mod present;
 pub(super) mod shares;
@@ -89,10 +92,12 @@ pub(super) fn notes(load: &Load, binding: &Regime) -> Vec<String> {
 
 /// The summary below the boundary; none where the budget's own law fails.
 pub(super) fn below(load: &Load, regimes: &[Regime], boundary: &Boundary) -> Option<Summary> {
-    match kind(load.scenario) {
-        Kind::Mixed | Kind::Split | Kind::Present => equilibrium::below(load, &regimes[0], boundary),
-        Kind::PrefillFirst | Kind::DecodeFirst => None,
-    }
+    let state = match kind(load.scenario) {
+        Kind::Mixed | Kind::Split | Kind::Present => return equilibrium::below(load, &regimes[0], boundary),
+        Kind::PrefillFirst => prefill_first::below(load, &regimes[0], boundary),
+        Kind::DecodeFirst => fixed_batches::below(load),
+    };
+    state.map(|state| equilibrium::summary(load, &state))
 }
 
 /// For what a request waits when the binding limit is reached.

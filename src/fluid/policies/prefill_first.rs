@@ -6,13 +6,14 @@
 //! backlog of decodes equal arrivals: λ(S(W) + V(S(W))) = W/(E\[o\] − e), V the prompts' iterations after a silence.
 
 use super::super::boundary::Regime;
+use super::super::latency::State;
 use super::super::load::Load;
 use super::super::root;
 use super::binomial::binomial;
 use super::exclusive::Exclusive;
 use super::packing::Packed;
 use super::prefill_phase::{Nodes, Phases, Series};
-use crate::answer::{Limit, Method};
+use crate::answer::{Boundary, Limit, Method};
 use crate::scenario::{Prompts, Scenario, SequenceLimit};
 
 /// The regimes of an instance, the one with the fewest residents first.
@@ -117,6 +118,21 @@ pub(super) fn of_cycle(engine: &Exclusive, running: f64, decode_s: f64, prompts:
         calm_per_s: completed / seconds,
         method,
     }
+}
+
+/// The state below the boundary.
+pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<State> {
+    let engine = Exclusive::of(load);
+    if engine.chunk.is_some() {
+        return None;
+    }
+    // The cycle of the binding regime, from its iterations.
+    let completed = binding.running / engine.decodes;
+    let batches = completed / binding.flow - 1.0;
+    let decode_s = engine.step(binding.running) + completed * load.per_context_s() * engine.decode_context();
+    let seconds = binding.step_s * (1.0 + batches) - decode_s;
+    let cycle = Cycle { decode_s, prompts: Packed { seconds, batches } };
+    super::prefill_first_state::below(&engine, binding, boundary, cycle)
 }
 
 /// Phases of prompts at `rate`, for silences up to `longest`.

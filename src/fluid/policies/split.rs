@@ -14,7 +14,7 @@ use crate::cost::affine_coefficients;
 use crate::scenario::MixedCost;
 
 /// Cells of the lattice for the backlog.
-const CELLS: f64 = 1024.0;
+const CELLS: f64 = 512.0;
 
 /// Every limit with its saturated state, the binding one first.
 pub fn regimes(load: &Load) -> Vec<Regime> {
@@ -88,19 +88,17 @@ fn mean_step(load: &Load, decodes: f64, flow: f64) -> f64 {
     let mut chain = Chain::of(load, decodes, flow);
     let mut step = load.mixed_step_s(flow * load.prompt(), decodes);
     let mut found = chain.mean_step(flow / step);
+    let mut slope = 0.0;
     for _ in 0..12 {
-        let (last, gap) = (step, found - step);
-        if gap.abs() < 1e-10 * step {
+        let gap = found - step;
+        if gap.abs() < 1e-9 * step {
             break;
         }
-        // A longer step brings fewer requests per second and so a shorter step: half of the way is never too far.
-        step += 0.5 * gap;
-        let next = chain.mean_step(flow / step);
-        let slope = (next - found) / (step - last);
-        if slope < 0.9 {
-            step = (next - slope * step) / (1.0 - slope);
-        }
-        found = chain.mean_step(flow / step);
+        // The first move is the fixed point's; it and the steps found give the slope for the others.
+        let next = step + gap / (1.0 - slope);
+        let longer = chain.mean_step(flow / next);
+        slope = ((longer - found) / (next - step)).min(0.9);
+        (step, found) = (next, longer);
     }
     found
 }
@@ -155,7 +153,7 @@ impl Chain {
             let next = self.next(&arrivals, &full, &weights);
             let change: f64 = next.iter().zip(&self.law).map(|(a, b)| (a - b).abs()).sum();
             self.law = next;
-            if change < 1e-12 {
+            if change < 1e-11 {
                 break;
             }
         }

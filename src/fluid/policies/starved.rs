@@ -3,7 +3,6 @@
 //! completions saturate softly; what it holds more than the same chain without a budget waits for tokens.
 
 use super::super::backlog::Backlog;
-use super::super::boundary::Regime;
 use super::super::load::Load;
 use super::super::mixture::gathered;
 use super::super::residents::Residents;
@@ -22,14 +21,7 @@ struct Iteration {
 }
 
 /// The waits before the prompt, for one of the K places, and after it, for tokens.
-pub fn waits(
-    load: &Load,
-    binding: &Regime,
-    boundary: &Boundary,
-    line: Line,
-    backlog: &Backlog,
-    residents: &Residents,
-) -> (Wait, Wait) {
+pub fn waits(load: &Load, boundary: &Boundary, line: Line, backlog: &Backlog, residents: &Residents) -> (Wait, Wait) {
     let prompts = prompt_tokens(backlog);
     let per_resident = line.per_context_s * load.moments.held_mean() / load.output();
     // Above the budget the variability of the work rules, below it that of the residents.
@@ -48,7 +40,7 @@ pub fn waits(
         return (Wait::default(), Wait::default());
     }
     // Beyond K residents the rest waits outside.
-    let places = (load.cap - load.served_per_s * backlog.own - binding.running.min(0.0)).max(1.0);
+    let places = (load.cap - load.served_per_s * backlog.own).max(1.0);
     let outside = limited.iter().enumerate().map(|(n, p)| p * (n as f64 - places).max(0.0)).sum::<f64>();
     let crowded: f64 = limited.iter().enumerate().filter(|(n, _)| *n as f64 > places).map(|(_, p)| p).sum();
     let before = (outside / load.served_per_s).min(waiting);
