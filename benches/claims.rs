@@ -100,12 +100,14 @@ fn solving(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// λ* where every iteration's law matters (a hinge, K = 256), a thousand loads one after the other, and one member of the gate.
+/// λ* where every iteration's law matters (a hinge, K = 256) and where the mean is enough, a thousand loads one after the other, and one member of the gate.
 fn trusting(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gate");
     let mut sharp = outputs_of(100.0);
     sharp.step_time = StepTimeLaw::Hinge { base_s: 0.02, per_token_s: 4e-4, free_tokens: 128 };
-    group.bench_function("sharp boundary, K 256", |bencher| bencher.iter(|| fluid::solve(black_box(&sharp)).boundary));
+    group.bench_function("sharp boundary, K 256", |bencher| bencher.iter(|| fluid::boundary(black_box(&sharp))));
+    let plain = outputs_of(100.0);
+    group.bench_function("mean-field boundary", |bencher| bencher.iter(|| fluid::boundary(black_box(&plain))));
     let scenario = preset(presets::DEFAULT);
     let boundary = fluid::solve(&scenario).boundary.low_per_s;
     let loads: Vec<Scenario> = (0..1000)

@@ -65,6 +65,7 @@ pub fn run(
         .map(|(family, piece)| {
             let seed = seed ^ fnv1a(&format!("{} {piece:?}", family.name));
             let rows = match piece {
+                Piece::Boundary | Piece::Spike if !family.has_a_queue() => Vec::new(),
                 Piece::Boundary => boundary(family, seed, effort, known),
                 Piece::Load(load) => member(family, *load, seed, effort, known),
                 Piece::Spike => spike::measure(family, seed, effort, known),

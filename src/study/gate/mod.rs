@@ -14,7 +14,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::answer::Limit;
-use crate::scenario::{Override, Scenario, ScenarioError, load};
+use crate::scenario::{Override, Scenario, ScenarioError, SequenceLimit, load};
 
 /// Loads λ/λ* at which every family is measured, λ* being theory's own.
 pub const LOADS: [f64; 5] = [0.3, 0.6, 0.8, 0.9, 0.95];
@@ -74,6 +74,15 @@ pub struct Family {
     pub binds: Limit,
     /// The scenario, at a rate of 1.
     pub scenario: Scenario,
+}
+
+impl Family {
+    /// Whether a limit keeps requests in the queue. Where only a batch is capped everybody becomes resident at once: with a request always
+    /// waiting the instance does nothing but prompts, which says nothing of λ*, and a spike leaves no queue.
+    pub fn has_a_queue(&self) -> bool {
+        let members = self.scenario.members();
+        members.iter().all(|(member, _)| member.batch_rules().sequence_limit == SequenceLimit::Residents)
+    }
 }
 
 #[derive(Deserialize)]
