@@ -143,6 +143,9 @@ pub(in crate::fluid) fn turn(limits: &Limits, entry: &Entry, found: &Found) -> T
     };
     let entering = settle(base, flow, most, &|entering| at(entering).step_s);
     let mut turn = at(entering);
+    if turn.step_s <= 0.0 {
+        turn.step_s = limits.idle_step_s();
+    }
     let excess = (found.waiting - turn.prefilling).max(0.0);
     let bound = entering >= most * (1.0 - 1e-9) && most.is_finite();
     turn.limited = match bound {
