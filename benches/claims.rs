@@ -14,8 +14,9 @@ use fluidsim::scenario::{
 };
 use fluidsim::stats::stream::stream;
 use fluidsim::study::compare::{CompareOptions, compare};
+use fluidsim::study::gate::measure::Effort;
 use fluidsim::study::plan::Wishes;
-use fluidsim::study::trials;
+use fluidsim::study::{gate, trials};
 use rand_distr::{Distribution, Exp1};
 
 fn preset(name: &str) -> Scenario {
@@ -99,6 +100,33 @@ fn solving(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// λ* where every iteration's law matters (a hinge, K = 256), a thousand loads one after the other, and one member of the gate.
+fn trusting(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("gate");
+    let mut sharp = outputs_of(100.0);
+    sharp.step_time = StepTimeLaw::Hinge { base_s: 0.02, per_token_s: 4e-4, free_tokens: 128 };
+    group.bench_function("sharp boundary, K 256", |bencher| bencher.iter(|| fluid::solve(black_box(&sharp)).boundary));
+    let scenario = preset(presets::DEFAULT);
+    let boundary = fluid::solve(&scenario).boundary.low_per_s;
+    let loads: Vec<Scenario> = (0..1000)
+        .map(|k| {
+            let mut scenario = scenario.clone();
+            scenario.workload.rate_per_s = Some(boundary * (0.1 + 0.00085 * f64::from(k)));
+            scenario
+        })
+        .collect();
+    group.sample_size(10);
+    group.bench_function("1000 loads", |bencher| {
+        bencher.iter(|| loads.iter().map(|scenario| fluid::solve(black_box(scenario)).lambda_per_s).sum::<f64>());
+    });
+    if let Ok(family) = gate::family("v1-geometric") {
+        group.bench_function("one member, quick", |bencher| {
+            bencher.iter(|| gate::measure::member(black_box(&family), 0.8, 1, Effort::QUICK, &[]));
+        });
+    }
+    group.finish();
+}
+
 fn simulating(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("simulate");
     group.throughput(Throughput::Elements(10_000));
@@ -175,5 +203,5 @@ fn quick() -> Criterion {
         .without_plots()
 }
 
-criterion_group!(name = claims; config = quick(); targets = solving, simulating, scaling, queueing, comparing);
+criterion_group!(name = claims; config = quick(); targets = solving, trusting, simulating, scaling, queueing, comparing);
 criterion_main!(claims);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::trust::Mark;
 use super::{Figure, Method};
 
 /// A quantity answered by theory and by simulation.
@@ -17,8 +18,12 @@ pub struct CompareRow {
     pub relative_gap: Option<f64>,
     /// Whether the two agree within the tolerance; absent where they cannot be compared.
     pub agrees: Option<bool>,
-    /// Whether the documentation promises agreement for this quantity and scenario.
+    /// Whether the gate promises agreement for this quantity and scenario.
     pub promised: bool,
+    /// Whether the simulation is sharp enough to hold theory to the promise; absent where nothing is promised.
+    pub resolved: Option<bool>,
+    /// What the gate has seen of this quantity near by.
+    pub gate: Mark,
     /// How the analytic value was obtained.
     pub method: Option<Method>,
 }

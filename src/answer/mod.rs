@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod operations;
+pub mod trust;
 
 pub use operations::{ClassFigures, Operations};
 
@@ -137,7 +138,7 @@ impl Verdict {
     }
 }
 
-/// A limit of the instance that can decide λ*.
+/// A limit of an instance, or a part of a cluster, that can decide λ*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -147,8 +148,18 @@ pub enum Limit {
     SequenceCap,
     /// M, the KV memory.
     KvMemory,
+    /// The admission rule, which lets only so many enter in one iteration.
+    Admission,
     /// No limit: the iteration time itself grows in proportion to the tokens.
     ComputeRate,
+    /// The prefill pool of a disaggregated cluster.
+    PrefillPool,
+    /// The link between its pools.
+    Link,
+    /// Its decode pool.
+    DecodePool,
+    /// The GPUs of a pool.
+    GpuPool,
 }
 
 impl Limit {
@@ -158,7 +169,12 @@ impl Limit {
             Self::TokenBudget => "token-budget",
             Self::SequenceCap => "sequence-cap",
             Self::KvMemory => "kv-memory",
+            Self::Admission => "admission-rule",
             Self::ComputeRate => "compute-rate",
+            Self::PrefillPool => "prefill-pool",
+            Self::Link => "link",
+            Self::DecodePool => "decode-pool",
+            Self::GpuPool => "gpu-pool",
         }
     }
 }

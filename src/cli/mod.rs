@@ -10,6 +10,7 @@ mod scenario;
 mod simulate;
 mod solve;
 mod stability;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ Examples:
   fluidsim compare --des-trials 50            both, side by side, with the gap
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
+  fluidsim trust                              how far theory can be trusted
   fluidsim scenario list                      the built-in scenarios
   fluidsim policy list                        the rules that a scenario can choose
 
@@ -50,6 +52,7 @@ enum Command {
     Compare(compare::Args),
     Stability(stability::Args),
     Queue(queue::Args),
+    Trust(trust::Args),
     Scenario(scenario::Args),
     Policy(policy::Args),
 }
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Compare(args) => compare::run(&args, seed),
         Command::Stability(args) => stability::run(&args, seed),
         Command::Queue(args) => queue::run(&args, seed),
+        Command::Trust(args) => trust::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Policy(args) => policy::run(&args),
     };

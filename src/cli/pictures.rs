@@ -1,6 +1,8 @@
 //! Which curves go into which picture.
 
+use crate::answer::Limit;
 use crate::des::{Run, Sample};
+use crate::fluid::region::Region;
 use crate::fluid::{Path, PathPoint};
 use crate::report::{Lane, Plot, Series, Span, render_lanes};
 use crate::stats::quantile::quantile;
@@ -124,6 +126,21 @@ fn lane(request: u64, life: &Life, end_s: f64) -> Lane {
     });
     let note = if life.preemptions > 0 { format!("S:{}", life.preemptions) } else { String::new() };
     Lane { label: format!("{request}"), spans: spans.collect(), note }
+}
+
+/// The outer boundary of two classes' stability region, one curve for each limit that binds, with the scenario's own rates.
+pub fn region(region: &Region) -> Vec<Plot> {
+    let [first, second] = &region.classes;
+    let label = |class: &str| format!("rate of {class} (requests/s)");
+    let mut plot = Plot::new("Stability region", &label(first), &label(second));
+    let straight = |limit: Limit, points: Vec<(f64, f64)>| Series::line(&format!("{} binds", limit.name()), points);
+    for run in region.edges.chunk_by(|a, b| a.limit == b.limit) {
+        let points = std::iter::once(run[0].from).chain(run.iter().map(|edge| edge.to));
+        plot = plot.with(straight(run[0].limit, points.collect()));
+    }
+    let axes = [region.edges.first().map(|edge| edge.from), Some((0.0, 0.0)), region.edges.last().map(|edge| edge.to)];
+    plot = plot.with(Series::faint("", axes.into_iter().flatten().collect()));
+    vec![plot.with(Series::dots("rates of the scenario", vec![region.operating]))]
 }
 
 /// λ* over the first axis, one curve for each combination of the others; engine values as dots.

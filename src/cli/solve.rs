@@ -6,6 +6,7 @@ use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Form, Path, PathOptions, scope};
 use crate::report;
+use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,7 @@ Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
   fluidsim solve --trace requests.csv
+  fluidsim solve memory-greedy --margin 0.01
   fluidsim solve --backlog 500 --horizon 600 --trajectory path.csv --plot path.svg
   fluidsim solve --path --set workload.rate_shape.law=spike --set workload.rate_shape.factor=3 \\
     --set workload.rate_shape.start_s=600 --set workload.rate_shape.duration_s=60")]
@@ -42,6 +44,11 @@ pub struct Args {
     /// Seconds of the path
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
+
+    /// In place of the answer: the law of the demand for KV memory, and the least M that it exceeds, or that preempts requests, no
+    /// more often than this
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, conflicts_with = "path")]
+    margin: Option<f64>,
 
     /// Form of the path: an ODE over bins of age, or the one-iteration map on single tokens, the reference
     #[arg(long, value_enum, default_value = "auto", requires = "path")]
@@ -77,9 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         ("--plot", args.plot.as_deref()),
     ])?;
     if !(args.path || args.trajectory.is_some() || args.plot.is_some()) {
-        let scenario = args.scenario.open_for_theory()?;
-        args.output.write(&report::solve_report(&fluid::solve(&scenario), args.output.format()))?;
-        return Ok(Outcome::Fine);
+        return equilibrium(args);
     }
     let scenario = args.scenario.open()?;
     if !(args.horizon.is_finite() && args.horizon > 0.0 && args.horizon <= 1e9) {
@@ -97,8 +102,29 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &band)))?;
     }
     // A path exists for some rules that have no steady-state answer.
-    let solution = scope::refusal(&scenario).is_none().then(|| fluid::solve(&scenario));
-    args.output.write(&report::path_report(solution.as_ref(), &path, args.output.format()))?;
+    let answer = scope::refusal(&scenario).is_none().then(|| {
+        let solution = fluid::solve(&scenario);
+        let seen = evidence(&scenario, &solution);
+        (solution, seen)
+    });
+    let answer = answer.as_ref().map(|(solution, seen)| (solution, seen));
+    args.output.write(&report::path_report(answer, &path, args.output.format()))?;
+    Ok(Outcome::Fine)
+}
+
+fn equilibrium(args: &Args) -> anyhow::Result<Outcome> {
+    let scenario = args.scenario.open_for_theory()?;
+    if let Some(probability) = args.margin {
+        if !(1e-9..=0.5).contains(&probability) {
+            return Err(usage_error("--margin", format!("is `{probability}`"), "give a probability from 1e-9 to 0.5"));
+        }
+        let margin = fluid::margin::of(&scenario, probability)?;
+        args.output.write(&report::render(&report::margin_table(&margin), args.output.format()))?;
+        return Ok(Outcome::Fine);
+    }
+    let solution = fluid::solve(&scenario);
+    let seen = evidence(&scenario, &solution);
+    args.output.write(&report::solve_report(&solution, &seen, args.output.format()))?;
     Ok(Outcome::Fine)
 }
 

@@ -7,6 +7,7 @@ use super::common::{OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::{Figure, FluidSolution};
+use crate::fluid::cycle::Cycle;
 use crate::report::{self, Cell, Column, Format, Table};
 use crate::scenario::Scenario;
 use crate::stats::stream::fnv1a;
@@ -19,10 +20,12 @@ use crate::{fluid, study};
 ///
 /// Exit code 1 when, with --des, the engine's drift contradicts λ*.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), after_help = "\
 Examples:
   fluidsim stability
   fluidsim stability --des
+  fluidsim stability --sensitivity
+  fluidsim stability two-classes.toml --region chat,batch --plot region.svg --csv region.csv
   fluidsim stability --sweep instance.kv_tokens=20000:200000:20000 --latex --out table.tex
   fluidsim stability --sweep instance.max_sequences=32,64,128 --sweep instance.kv_tokens=50000,100000 --csv grid.csv --plot grid.svg")]
 pub struct Args {
@@ -43,16 +46,24 @@ pub struct Args {
     #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     epsilon: f64,
 
+    /// Elasticities of λ* to the limits, the step times and the lengths
+    #[arg(long, conflicts_with_all = ["sweep", "region", "des"])]
+    sensitivity: bool,
+
+    /// The stability region of two classes, without the others
+    #[arg(long, value_name = "CLASS1,CLASS2", value_delimiter = ',', num_args = 1, conflicts_with_all = ["sweep", "des"])]
+    region: Vec<String>,
+
     /// Sweep a parameter: KEY=FROM:TO:STEP or KEY=V1,V2,…; may be repeated for a grid
     #[arg(long, value_name = "KEY=RANGE")]
     sweep: Vec<String>,
 
-    /// Write the sweep to this CSV file too
-    #[arg(long, value_name = "FILE", requires = "sweep")]
+    /// Write the sweep or the region to this CSV file too
+    #[arg(long, value_name = "FILE", requires = "grid")]
     csv: Option<PathBuf>,
 
-    /// Plot the sweep as SVG
-    #[arg(long, value_name = "FILE", requires = "sweep")]
+    /// Plot the sweep or the region as SVG
+    #[arg(long, value_name = "FILE", requires = "grid")]
     plot: Option<PathBuf>,
 }
 
@@ -66,6 +77,9 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     if !(args.epsilon > 0.0 && args.epsilon <= 0.5) {
         return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
     }
+    if !args.region.is_empty() {
+        return two_classes(args, &args.scenario.open()?);
+    }
     if args.sweep.is_empty() {
         return boundary(args, &args.scenario.open_for_theory()?, seed);
     }
@@ -75,8 +89,18 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
 
 fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
     let solution = fluid::solve(scenario);
+    if args.sensitivity {
+        let rows = fluid::sensitivity::of(scenario);
+        let tables = [boundary_table(&solution, None), report::sensitivity_table(&rows)];
+        args.output.write(&report::render_all(&tables, args.output.format()))?;
+        return Ok(Outcome::Fine);
+    }
     if !args.des {
-        args.output.write(&report::render(&boundary_table(&solution, None), args.output.format()))?;
+        let mut table = boundary_table(&solution, None);
+        if let Some(cycle) = fluid::cycle::of(scenario) {
+            cycle_rows(&mut table, &cycle, solution.boundary.low_per_s);
+        }
+        args.output.write(&report::render(&table, args.output.format()))?;
         return Ok(Outcome::Fine);
     }
     let bar = Progress::over(5 * args.des_trials, "simulating");
@@ -89,6 +113,26 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
     args.output.write(&report::render_all(&tables, args.output.format()))?;
     let contradicted = tests.iter().any(DriftTest::contradicts);
     Ok(if contradicted { Outcome::CheckFailed } else { Outcome::Fine })
+}
+
+fn two_classes(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
+    let [first, second] = &args.region[..] else {
+        return Err(usage_error(
+            "--region",
+            format!("names {} classes", args.region.len()),
+            "name two, as in --region chat,batch",
+        ));
+    };
+    let region = fluid::region::of(scenario, [first, second])?;
+    let table = report::region_table(&region);
+    if let Some(file) = &args.csv {
+        report::file::write_whole(file, &report::render(&table, Format::Csv))?;
+    }
+    if let Some(file) = &args.plot {
+        report::file::write_whole(file, &report::render_svg(&pictures::region(&region)))?;
+    }
+    args.output.write(&report::render(&table, args.output.format()))?;
+    Ok(Outcome::Fine)
 }
 
 fn boundary_table(solution: &FluidSolution, engine: Option<Figure>) -> Table {
@@ -114,6 +158,30 @@ fn boundary_table(solution: &FluidSolution, engine: Option<Figure>) -> Table {
         table.note(note.clone());
     }
     table
+}
+
+/// What becomes of the ages in a full memory.
+fn cycle_rows(table: &mut Table, cycle: &Cycle, low_per_s: f64) {
+    let mut row = |name: &str, rate: f64| {
+        table.row(vec![Cell::text(name), Cell::digits(rate, 6)]);
+    };
+    row("balance of ages without evictions", cycle.calm_per_s);
+    if let Some(rate) = cycle.cycle_per_s {
+        row("eviction cycle of the fluid", rate);
+    }
+    if cycle.cycle_per_s.is_some_and(|rate| rate < 0.999 * low_per_s) {
+        table.note("The eviction cycle completes less than λ*, whose law does not see cycles of outputs that spread: take the smaller.");
+    }
+    // The answer itself tells the radius where outputs are so few-valued that it decides.
+    if table.notes.iter().any(|note| note.contains("spectral radius")) {
+        return;
+    }
+    let meaning = if cycle.radius <= 1.0 {
+        "at most 1: ages in a full memory come back to their balance"
+    } else {
+        "above 1: the balance of ages is unstable and evictions cycle"
+    };
+    table.note(format!("The survival polynomial has spectral radius {:.6}, {meaning}.", cycle.radius));
 }
 
 fn drift_table(tests: &[DriftTest]) -> Table {

@@ -5,10 +5,11 @@
 //! Poisson number of prompts. A tagged arrival waits for the iteration in progress to end, then first come first served for
 //! as many iterations as its last token needs. Tokens are counted in cells of a lattice.
 
-use super::transform::{compound_poisson, dot, on_lattice};
+use super::transform::{compound_geometric, compound_poisson, dot, on_lattice};
+use super::unlimited;
 
 /// Multiplications spent on the chain; sets the cell.
-const WORK: f64 = 4e5;
+const WORK: f64 = 1.5e5;
 /// Kinds of iterations that an arrival is followed from: empty ones, equal parts by length, full ones.
 const GROUPS: usize = 4;
 
@@ -16,6 +17,8 @@ const GROUPS: usize = 4;
 pub(super) struct Traffic<'a> {
     /// λ.
     pub rate: f64,
+    /// Mean size of the geometric batches in which requests arrive; 1 for Poisson arrivals.
+    pub batch: f64,
     /// P(s = k).
     pub prompts: &'a [f64],
     /// P(s > k).
@@ -30,6 +33,18 @@ pub(super) struct Traffic<'a> {
     pub idle: f64,
     /// Seconds by which an iteration is shorter without the decodes.
     pub decodes_s: f64,
+}
+
+impl Traffic<'_> {
+    /// Batches per second.
+    fn batches_per_s(&self) -> f64 {
+        self.rate / self.batch
+    }
+
+    /// Second moment of the tokens that arrive together, per request: E\[s²\] + (I − 1)·E\[s\]², I = 2·batch − 1.
+    fn lumps_squared(&self) -> f64 {
+        self.prompt_squared + 2.0 * (self.batch - 1.0) * self.prompt * self.prompt
+    }
 }
 
 /// The stationary backlog and what a request meets in it. Times in seconds.
@@ -57,6 +72,23 @@ pub(super) struct Backlog {
     pub owns: Vec<Own>,
 }
 
+impl Backlog {
+    /// Takes `tokens` of others out of the iterations that do not fill the budget.
+    fn less_crowded(&mut self, tokens: f64, shortest: f64, full: f64, chunk: f64) {
+        let shift = tokens * (full - shortest) / chunk * (1.0 - self.full_share);
+        if shift <= 0.0 {
+            return;
+        }
+        let mut moved = 0.0;
+        for own in &mut self.owns {
+            let time = (own.time - shift).max(shortest.min(own.time));
+            moved += own.mass * (own.time - time);
+            own.time = time;
+        }
+        self.own -= moved;
+    }
+}
+
 /// One way through the backlog: the iteration in progress at the arrival, the time from its end to the first token, and the
 /// share of arrivals.
 #[derive(Debug, Clone, Copy)]
@@ -70,17 +102,50 @@ pub(super) struct Own {
 ///
 /// Returns `None` when the prompts alone exceed the budget: λT(c)·E\[s\] ≥ c.
 pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Backlog> {
-    let grid = Grid::of(traffic, step)?;
+    let reach = reach(traffic, step)?;
+    if traffic.chunk >= reach {
+        return Some(unlimited::solve(traffic, step, reach));
+    }
+    // The lattice needs whole batches; arrivals more even than Poisson are in the chunk's size, and in how many others share
+    // an iteration: 2(batch − 1) fewer.
+    let fewer = 2.0 * (1.0 - traffic.batch).max(0.0) * traffic.prompt;
+    let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
+    let grid = Grid::of(traffic, step, reach, WORK);
     let mut chain = Chain::new(traffic, &grid, 0.0);
     // Requests that decode see no idle time: for them the chain without it.
     let beside_decodes = grid.cell * chain.mean();
     if traffic.idle > 1e-3 {
-        // An idle period ends with one prompt; it follows a share of the iterations that leave no backlog.
-        let mean: f64 = chain.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum();
-        let per_boundary = traffic.rate * traffic.idle / (1.0 - traffic.idle) * mean / chain.law[0].max(1e-12);
-        chain = Chain::new(traffic, &grid, per_boundary.min(1.0));
+        chain = after_idle(traffic, &grid, &chain);
     }
-    Some(describe(traffic, &grid, &chain, beside_decodes))
+    let mut found = describe(traffic, &grid, &chain, beside_decodes);
+    found.less_crowded(fewer, grid.steps[0], step(traffic.chunk), traffic.chunk);
+    Some(found)
+}
+
+/// E\[T\] over iterations alone, on a coarser lattice.
+pub(super) fn mean_step(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
+    let reach = reach(traffic, step)?;
+    if traffic.chunk >= reach {
+        return Some(unlimited::solve(traffic, step, reach).step);
+    }
+    let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
+    let grid = Grid::of(traffic, step, reach, 0.4 * WORK);
+    let mut chain = Chain::new(traffic, &grid, 0.0);
+    if traffic.idle > 1e-3 {
+        chain = after_idle(traffic, &grid, &chain);
+    }
+    let by_level = chain.iterations(&grid);
+    Some(
+        by_level.iter().zip(&grid.steps).map(|(p, step)| p * step).sum::<f64>()
+            - by_level[grid.levels] * grid.surplus(),
+    )
+}
+
+/// An idle period ends with one batch; it follows a share of the iterations that leave no backlog.
+fn after_idle(traffic: &Traffic, grid: &Grid, chain: &Chain) -> Chain {
+    let mean = chain.mean_step(grid);
+    let per_boundary = traffic.batches_per_s() * traffic.idle / (1.0 - traffic.idle) * mean / chain.law[0].max(1e-12);
+    Chain::new(traffic, grid, per_boundary.min(1.0))
 }
 
 /// The lattice: `levels` cells make c, `size` cells hold the backlog.
@@ -89,24 +154,44 @@ struct Grid {
     levels: usize,
     size: usize,
     prompts: Vec<f64>,
+    /// Tokens of a batch, and of those before a request in its batch.
+    batches: Vec<f64>,
+    mates: Vec<f64>,
+    /// Full iterations taken for one.
+    together: f64,
     /// T of each level.
     steps: Vec<f64>,
 }
 
 impl Grid {
-    fn of(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Self> {
-        let reach = reach(traffic, step)?;
-        let chunk = traffic.chunk.min(reach);
-        let mut cell = (reach * reach * chunk / WORK).cbrt().max(1.0);
-        let mut levels = (chunk / cell).round().max(2.0) as usize;
-        cell = chunk / levels as f64;
-        if chunk < reach && cell < 1.0 {
-            levels = chunk.max(1.0) as usize;
-            cell = chunk / levels as f64;
-        }
-        let size = ((reach / cell).ceil() as usize + 1).clamp(levels + 1, 1200);
-        let steps = (0..=levels).map(|level| step(level as f64 * cell)).collect();
-        Some(Self { cell, levels, size, prompts: on_lattice(traffic.prompts, cell), steps })
+    fn of(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64, work: f64) -> Self {
+        let chunk = traffic.chunk;
+        let cell = (reach * reach * chunk / work).cbrt();
+        let levels = (chunk / cell).round().min(chunk.max(1.0)) as usize;
+        // A backlog of very many chunks: several full iterations are taken for one.
+        let together = if levels == 0 { (reach / (chunk * work.sqrt())).ceil() } else { 1.0 };
+        let levels = levels.max(1);
+        let cell = chunk * together / levels as f64;
+        let size = (reach / cell).ceil() as usize + 2;
+        let mut steps: Vec<f64> = (0..=levels).map(|level| step((level as f64 * cell).min(chunk))).collect();
+        steps[levels] *= together;
+        let prompts = on_lattice(traffic.prompts, cell);
+        let (mates, batches) = if traffic.batch > 1.0 + 1e-6 {
+            let mates = compound_geometric(&prompts, traffic.batch, size);
+            let mut batches = convolved(&prompts, &mates);
+            batches.truncate(size);
+            (mates, batches)
+        } else {
+            (vec![1.0], prompts.clone())
+        };
+        Self { cell, levels, size, prompts, batches, mates, together, steps }
+    }
+}
+
+impl Grid {
+    /// By how much the last level's time is longer than one full iteration.
+    fn surplus(&self) -> f64 {
+        self.steps[self.levels] * (1.0 - 1.0 / self.together)
     }
 }
 
@@ -118,16 +203,17 @@ fn reach(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
         mean = tokens * step(f64::min(mean, traffic.chunk));
     }
     let longest = (traffic.prompts.len() - 1) as f64;
-    let squared = traffic.rate * traffic.prompt_squared * step(mean.min(traffic.chunk));
+    let lumps = traffic.lumps_squared();
+    let squared = traffic.rate * lumps * step(mean.min(traffic.chunk));
     let slope = (tokens * (step(mean + 1.0) - step(mean))).clamp(0.0, 0.99);
     let variance = squared / (1.0 - slope * slope);
-    let mut reach = mean + 7.0 * variance.sqrt() + longest.min(6.0 * traffic.prompt_squared / traffic.prompt);
+    let mut reach = mean + 7.0 * variance.sqrt() + (longest * traffic.batch).min(6.0 * lumps / traffic.prompt);
     if traffic.chunk < reach {
         let full = tokens * step(traffic.chunk);
         if full >= traffic.chunk * (1.0 - 1e-6) {
             return None;
         }
-        let spread = traffic.rate * traffic.prompt_squared * step(traffic.chunk);
+        let spread = traffic.rate * lumps * step(traffic.chunk);
         reach += 7.0 * spread / (2.0 * (traffic.chunk - full));
     }
     Some(reach)
@@ -143,8 +229,11 @@ struct Chain {
 impl Chain {
     /// `idle` is the probability that an empty backlog means an empty system.
     fn new(traffic: &Traffic, grid: &Grid, idle: f64) -> Self {
-        let arrivals: Vec<Vec<f64>> =
-            grid.steps.iter().map(|step| compound_poisson(&grid.prompts, traffic.rate * step, grid.size)).collect();
+        let arrivals: Vec<Vec<f64>> = grid
+            .steps
+            .iter()
+            .map(|step| compound_poisson(&grid.batches, traffic.batches_per_s() * step, grid.size))
+            .collect();
         let n = grid.size;
         let mut rows = vec![0.0; n * n];
         for (u, row) in rows.chunks_exact_mut(n).enumerate() {
@@ -152,11 +241,28 @@ impl Chain {
             row[rest..].copy_from_slice(&arrivals[u.min(grid.levels)][..n - rest]);
             if u == 0 && idle > 0.0 {
                 row.iter_mut().for_each(|p| *p *= 1.0 - idle);
-                row.iter_mut().zip(&grid.prompts).for_each(|(p, mass)| *p += idle * mass);
+                row.iter_mut().zip(&grid.batches).for_each(|(p, mass)| *p += idle * mass);
             }
             row[n - 1] += (1.0 - row.iter().sum::<f64>()).max(0.0);
         }
         Self { law: stationary(&mut rows, n, grid.levels), arrivals }
+    }
+
+    /// Mean time from one state to the next.
+    fn mean_step(&self, grid: &Grid) -> f64 {
+        self.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum()
+    }
+
+    /// Share of iterations at each level.
+    fn iterations(&self, grid: &Grid) -> Vec<f64> {
+        let mut by_level = vec![0.0; grid.levels + 1];
+        for (u, p) in self.law.iter().enumerate() {
+            by_level[u.min(grid.levels)] += p;
+        }
+        by_level[grid.levels] *= grid.together;
+        let total: f64 = by_level.iter().sum();
+        by_level.iter_mut().for_each(|p| *p /= total);
+        by_level
     }
 
     /// Mean backlog in cells.
@@ -205,19 +311,18 @@ struct Met {
 
 fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain, beside_decodes: f64) -> Backlog {
     let mut found = Backlog::default();
-    let mut by_level = vec![0.0; grid.levels + 1];
-    for (u, p) in chain.law.iter().enumerate() {
-        by_level[u.min(grid.levels)] += p;
-    }
+    let by_level = chain.iterations(grid);
     for (level, &p) in by_level.iter().enumerate() {
-        let step = grid.steps[level];
+        let many = if level == grid.levels { grid.together } else { 1.0 };
+        let step = grid.steps[level] / many;
         found.step += p * step;
         found.step_squared += p * step * step;
-        found.tokens += p * level as f64 * grid.cell;
+        found.tokens += p * level as f64 * grid.cell / many;
         found.steps.push((step, p));
     }
-    found.full_share = by_level[grid.levels] * grid.steps[grid.levels] / found.step;
+    found.full_share = by_level[grid.levels] * grid.steps[grid.levels] / (grid.together * found.step);
     found.residual = (1.0 - traffic.idle) * found.step_squared / (2.0 * found.step);
+    let mean_step = chain.mean_step(grid);
     let mut left = if traffic.idle > 0.0 { follow(traffic, grid, &nobody(traffic, grid), &mut found) } else { 0.0 };
     let mut first = 0;
     for group in 0..=GROUPS {
@@ -228,15 +333,15 @@ fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain, beside_decodes: f64) 
             (1 + group * (grid.levels - 1) / (GROUPS - 1)).min(grid.levels)
         };
         if end > first {
-            let met = meet(traffic, grid, chain, found.step, (first, end));
+            let met = meet(traffic, grid, chain, mean_step, (first, end));
             if met.weight > 1e-9 {
                 left += follow(traffic, grid, &met, &mut found);
             }
         }
         first = first.max(end);
     }
-    let (alpha, full) = (grid.steps[0], grid.steps[grid.levels]);
-    let per_token = (full - alpha) / (grid.levels as f64 * grid.cell);
+    let (alpha, full) = (grid.steps[0], grid.steps[grid.levels] / grid.together);
+    let per_token = (full - alpha) / traffic.chunk;
     let share = (traffic.rate * per_token * traffic.prompt).min(0.999);
     found.excess = per_token * (left - beside_decodes) / (1.0 - share);
     found
@@ -254,7 +359,7 @@ fn meet(traffic: &Traffic, grid: &Grid, chain: &Chain, mean_step: f64, (first, e
         let top = if level == grid.levels { n } else { level + 1 };
         for (rest, &p) in chain.law[level..top].iter().enumerate().filter(|&(_, &p)| p > 1e-14) {
             let weight = (1.0 - traffic.idle) * p * step / mean_step;
-            let scale = weight / (traffic.rate * step);
+            let scale = weight / (traffic.batches_per_s() * step);
             met.weight += weight;
             met.step += weight * step;
             for ((total, source), mass) in
@@ -267,7 +372,7 @@ fn meet(traffic: &Traffic, grid: &Grid, chain: &Chain, mean_step: f64, (first, e
         }
     }
     met.step /= met.weight.max(f64::MIN_POSITIVE);
-    met.ahead = deconvolved(&source, &grid.prompts);
+    met.ahead = deconvolved(&source, &grid.batches);
     met
 }
 
@@ -293,6 +398,7 @@ fn deconvolved(y: &[f64], f: &[f64]) -> Vec<f64> {
 /// Follows the tagged prompt through its iterations; returns the mean backlog after the last of them, in tokens.
 fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64 {
     let c = grid.levels;
+    let met = &with_mates(grid, met);
     let last = convolved(&met.ahead, &grid.prompts);
     let unfinished = unfinished_at_ends(traffic, grid, met, &last);
     let left = first_iteration(traffic, grid, met, (&last, &unfinished), found)
@@ -305,6 +411,16 @@ fn follow(traffic: &Traffic, grid: &Grid, met: &Met, found: &mut Backlog) -> f64
         from += c;
     }
     left
+}
+
+/// Adds those of the request's own batch.
+fn with_mates(grid: &Grid, met: &Met) -> Met {
+    let (ahead, total) = if grid.mates.len() == 1 {
+        (met.ahead.clone(), met.total.clone())
+    } else {
+        (convolved(&met.ahead, &grid.mates), convolved(&convolved(&met.total, &grid.mates), &grid.mates))
+    };
+    Met { weight: met.weight, step: met.step, ahead, total }
 }
 
 /// An arrival in an idle system meets no decodes either.
@@ -370,13 +486,17 @@ fn later_iterations(
     let c = grid.levels;
     let full = grid.steps[c] - shorter(traffic, met);
     let arrivals = traffic.rate * traffic.prompt;
+    let mates = (traffic.batch - 1.0) * traffic.prompt;
     let mut left = 0.0;
     for (index, &carried) in unfinished.iter().enumerate().skip(1) {
         let from = index * c;
         let waited = 0.5 * met.step + index as f64 * full;
         // After six iterations what fits beside the prompt hardly depends on the wait any more.
         let counted = waited.min(0.5 * met.step + 6.0 * full);
-        let behind = compound_poisson(&grid.prompts, traffic.rate * counted, c + 1);
+        let mut behind = compound_poisson(&grid.batches, traffic.batches_per_s() * counted, c + 1);
+        if grid.mates.len() > 1 {
+            behind = convolved(&behind, &grid.mates[..grid.mates.len().min(c + 1)]);
+        }
         found.own += full * last.iter().skip(from + c + 1).sum::<f64>();
         let at_end = unfinished.get(index + 1).copied().unwrap_or(0.0);
         found.own += full * at_end;
@@ -388,7 +508,7 @@ fn later_iterations(
             } else {
                 mass
             };
-            let (step, over) = shared(grid, rest, &behind, arrivals * waited);
+            let (step, over) = shared(grid, rest, &behind, arrivals * waited + mates);
             let step = step - shorter(traffic, met);
             found.own += mass * step;
             found.owns.push(Own { step: met.step, time: full * index as f64 + step, mass });

@@ -6,7 +6,9 @@
 
 use super::load::Load;
 use super::memory;
+use super::policies;
 use super::root;
+use super::rules;
 use super::transform::fold;
 use crate::answer::{Boundary, Limit, Method};
 use crate::cost::affine_coefficients;
@@ -53,6 +55,7 @@ pub(super) fn regimes(load: &Load) -> Vec<Regime> {
     if load.budget.is_finite() {
         found.push(token_budget(load));
     }
+    found.extend(rules::entry_limit(load));
     if let Some(capacity) = load.memory {
         let least = found.iter().map(|regime| regime.flow).fold(f64::INFINITY, f64::min);
         found.push(memory::regime(load, capacity, least));
@@ -68,7 +71,7 @@ pub(super) fn of(load: &Load, regimes: &[Regime]) -> Boundary {
     let residual = |rate: f64| rate * first.step_s - first.flow;
     let bracket = root::find(residual, lambda, BRACKET).unwrap_or(root::Bracket { low: lambda, high: lambda });
     Boundary {
-        high_per_s: best_below(load, first).max(lambda),
+        high_per_s: policies::best_below(load, first).max(lambda),
         low_per_s: lambda,
         bracket_per_s: (bracket.low, bracket.high),
         binding: first.limit,
@@ -162,12 +165,13 @@ fn step_at_cap(load: &Load, cap: f64, flow: f64, context: f64) -> f64 {
 
 /// The law of one slot's tokens in one iteration: a prompt with probability 1/steps, one token otherwise.
 fn slot_tokens(load: &Load, steps: f64) -> Vec<f64> {
-    let mut slot: Vec<f64> = load.moments.prompt_masses.iter().map(|mass| mass / steps).collect();
+    let (count, shares) = load.shares();
+    let mut slot: Vec<f64> = shares.iter().map(|mass| mass * count / steps).collect();
     if slot.len() < 2 {
         slot.resize(2, 0.0);
     }
     slot[1] += (load.output() - 1.0) / steps;
-    slot[0] += (1.0 - load.output() / steps).max(0.0);
+    slot[0] += (1.0 - (load.output() - 1.0 + count) / steps).max(0.0);
     slot
 }
 
@@ -193,7 +197,7 @@ fn step_over(load: &Load, tokens: &[f64], mean: f64) -> f64 {
 
 /// The largest λ that any number of resident sequences up to the limit can carry: above λ* where b/τ(b) falls before the
 /// limit is reached, as for a hinge with c < a·b0, and where few-valued outputs fall into eviction cycles.
-fn best_below(load: &Load, first: &Regime) -> f64 {
+pub(super) fn best_below(load: &Load, first: &Regime) -> f64 {
     if first.limit == Limit::KvMemory && first.method == Method::Fluid {
         // An eviction cycle, which an empty start does not enter.
         return first.calm_per_s;

@@ -3,16 +3,18 @@
 use super::boundary::Regime;
 use super::latency::{self, State};
 use super::load::Load;
+use super::policies;
 use super::single::{self, Service};
+use super::slots::Wait;
 use crate::answer::{Boundary, Figure, Latency, Limit, Method, Summary};
 
 /// The summary below the boundary; without latencies where the budget's own law fails.
 pub(super) fn below(load: &Load, binding: &Regime, boundary: &Boundary) -> Option<Summary> {
-    let state = latency::below(load, binding, boundary)?;
+    let state = policies::observed(load, latency::below(load, binding, boundary)?);
     Some(summary(load, &state))
 }
 
-fn summary(load: &Load, state: &State) -> Summary {
+pub(super) fn summary(load: &Load, state: &State) -> Summary {
     let fluid = |value: f64| Some(Figure::of(value, Method::Fluid));
     let near = |value: f64| Some(Figure::of(value, Method::Approximation));
     let gaps = load.output() > 1.0;
@@ -79,12 +81,14 @@ pub(super) fn single(load: &Load, service: &Service) -> Summary {
     let rate = load.served_per_s;
     let rho = rate * service.mean_s;
     let arrivals = load.scenario.workload.arrivals.squared_cv();
-    let poisson = arrivals == 1.0 && load.scenario.workload.trace.is_none();
+    let poisson = arrivals == 1.0 && load.scenario.workload.trace.is_none() && load.routed.is_none();
     let spread = service.second / (service.mean_s * service.mean_s) - 1.0;
     // Pollaczek–Khinchine; Kingman's scaling for other arrivals.
-    let wait = rho * service.mean_s * (arrivals + spread) / (2.0 * (1.0 - rho));
+    let own = Wait { probability: rho, mean: service.mean_s * (arrivals + spread) / (2.0 * (1.0 - rho)) };
+    let Wait { probability, mean } = load.routed.unwrap_or(own);
+    let wait = probability * mean;
     let of_mean = if poisson { Method::Exact } else { Method::Approximation };
-    let times = single::percentiles(load, service, rho, wait);
+    let times = single::percentiles(load, service, probability, wait);
     let of_percentiles = if poisson && service.exponential { Method::Exact } else { Method::Approximation };
     let exact = |value: f64| Some(Figure::of(value, Method::Exact));
     let tbt = (load.output() > 1.0).then(|| {

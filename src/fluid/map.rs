@@ -2,18 +2,25 @@
 
 use super::boundary::Regime;
 use super::load::Load;
+use super::memory;
 use super::path::map::{Iteration, Map};
 use crate::answer::{Limit, Method};
-use crate::scenario::Preemption;
+use crate::scenario::{Admission, Preemption};
 
 /// Most cell updates spent on a saturated average.
 const WORK: usize = 12_000_000;
 
-/// The saturated state of few-valued outputs under greedy admission with recomputation, where residents fall into a cycle
-/// and the memory law does not hold: the second half of a run of the map with an endless queue. None for other laws.
+/// The saturated state of few-valued outputs under greedy admission with recomputation or restart, where residents fall into a
+/// cycle and the memory law does not hold: the second half of a run of the map with an endless queue, or the closed form for one
+/// length. None for other laws.
 pub(super) fn few_valued_regime(load: &Load, capacity: f64) -> Option<Regime> {
-    if load.scenario.policy.preemption != Preemption::Recompute || !is_few_valued(load) || load.memory.is_none() {
+    let policy = &load.scenario.policy;
+    let drops = matches!(policy.preemption, Preemption::Recompute | Preemption::Restart);
+    if !drops || policy.admission != Admission::Greedy || !is_few_valued(load) || load.memory.is_none() {
         return None;
+    }
+    if policy.preemption == Preemption::Restart && load.moments.is_one_valued() {
+        return Some(restart_cycle(load, capacity));
     }
     let mut map = Map::new(load, f64::INFINITY);
     let ages = map.masses.len().max(1);
@@ -26,6 +33,13 @@ pub(super) fn few_valued_regime(load: &Load, capacity: f64) -> Option<Regime> {
         }
     }
     let count = (steps - steps / 2) as f64;
+    // Beside the cycle the boundary's fluctuations evict.
+    let by_chance = chance_evictions(load, sum.completed / count);
+    let again = by_chance * (load.prompt() - 1.0).max(0.0);
+    sum.step_s +=
+        count * (load.step_s(sum.batch_tokens / count + again, 0.0) - load.step_s(sum.batch_tokens / count, 0.0));
+    sum.batch_tokens += count * again;
+    sum.evicted += count * by_chance;
     debug_assert!(sum.kv_tokens <= capacity * count * (1.0 + 1e-9));
     Some(Regime {
         limit: Limit::KvMemory,
@@ -39,6 +53,40 @@ pub(super) fn few_valued_regime(load: &Load, capacity: f64) -> Option<Regime> {
         calm_per_s: sum.completed / sum.step_s,
         method: Method::Fluid,
     })
+}
+
+/// One prompt and one output length with restarted victims: a cohort that fills the memory at its end completes, and the next
+/// one starts. X = ⌊M/(s+o)⌋/o, (o − 1)/(s + 1) preemptions per request, and beside the cycle those of the boundary's
+/// fluctuations.
+fn restart_cycle(load: &Load, capacity: f64) -> Regime {
+    let (prompt, output, waste) = (load.moments.held(1, 0), load.output(), load.block_waste());
+    let flow = (capacity / (prompt + output + waste)).floor().max(1.0) / output;
+    let holds = |age: f64| prompt + age + waste;
+    let harmonic: f64 = (1..=output as u64).map(|age| 1.0 / holds(age as f64)).sum();
+    let running = capacity / output * harmonic;
+    let preemptions = (output - 1.0) / holds(1.0);
+    let by_chance = chance_evictions(load, flow);
+    let again = flow * (1.0 + preemptions) + by_chance;
+    let batch_tokens = running + again * (load.prompt() - 1.0);
+    let context = capacity - running * waste;
+    let step_s = load.step_s(batch_tokens, context);
+    Regime {
+        limit: Limit::KvMemory,
+        flow,
+        step_s,
+        running,
+        swapped: 0.0,
+        kv_tokens: context,
+        batch_tokens,
+        preemptions: preemptions + by_chance / flow,
+        calm_per_s: flow / step_s,
+        method: Method::Fluid,
+    }
+}
+
+/// E1/f: evictions per iteration by the fluctuations at the boundary.
+fn chance_evictions(load: &Load, flow: f64) -> f64 {
+    memory::pressure(load, flow, 32.0).map_or(0.0, |p| p.evicted_per_step / p.victim_tokens)
 }
 
 fn add(sum: &mut Iteration, part: &Iteration) {
@@ -61,4 +109,36 @@ pub(super) fn is_few_valued(load: &Load) -> bool {
         previous = above;
     }
     squares >= 0.25 && survival.len() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::testing::{constant, scenario, with_context, with_memory};
+    use approx::assert_relative_eq;
+
+    /// Ex. 3(a) of the memory law: o = s = 100, M = 60200; 2.227229 by the map, 2.2272 by the closed form without chance.
+    #[test]
+    fn restart_falls_into_a_cycle() {
+        let law = with_context(1.0, 2.5e-4, 0.1 / 60_200.0);
+        let mut question = with_memory(scenario(1.0, constant(100), constant(100), law, 100_000), 60_200, None);
+        question.policy.preemption = Preemption::Restart;
+        let load = Load::of(&question);
+        let mut map = Map::new(&load, f64::INFINITY);
+        let mut sum = Iteration::default();
+        for turn in 0..6000 {
+            let iteration = map.step();
+            if turn >= 3000 {
+                add(&mut sum, &iteration);
+            }
+        }
+        assert_relative_eq!(sum.completed / 3000.0, 3.01, max_relative = 1e-6);
+        assert_relative_eq!(sum.step_s / 3000.0, 1.351_463, max_relative = 1e-6);
+        // The example's window did not end with a cycle: 3.01/1.351463 is 2.227216.
+        assert_relative_eq!(sum.completed / sum.step_s, 2.227_229, max_relative = 7e-6);
+        assert_relative_eq!(sum.evicted / sum.completed, 0.980_13, max_relative = 1e-5);
+        let closed = restart_cycle(&load, 60_200.0);
+        assert_relative_eq!(closed.flow, 3.01, max_relative = 1e-12);
+        assert!(closed.lambda() < 2.227_229 && closed.lambda() > 0.97 * 2.227_229, "{closed:?}");
+    }
 }

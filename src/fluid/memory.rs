@@ -6,12 +6,14 @@ use nalgebra::Complex;
 use statrs::function::erf::erfc;
 
 use super::boundary::Regime;
-use super::load::Load;
+use super::load::{Chunks, Load};
 use super::map;
+use super::reserved;
 use super::root;
+use super::rules::{self, Claim, claim};
 use super::transform::{compound_poisson, fourier};
 use crate::answer::{Limit, Method};
-use crate::scenario::{Admission, Preemption, Workload};
+use crate::scenario::{Admission, Preemption, Transfer, Trigger, Workload};
 
 /// Cells of the lattice per mean peak.
 const CELLS: f64 = 64.0;
@@ -37,20 +39,40 @@ pub struct Pressure {
     pub swapped: f64,
 }
 
+impl Pressure {
+    /// σ of the evicted mass, which lowers the growth that feeds it.
+    fn spread(&self, load: &Load, flow: f64) -> f64 {
+        (self.victim_tokens * flow * load.moments.peak_second() / 2.0).sqrt()
+    }
+}
+
 /// The saturated state that the memory allows.
 pub(super) fn regime(load: &Load, capacity: f64, other_flow: f64) -> Regime {
     match load.scenario.policy.admission {
-        Admission::Reserve => reserve(load, capacity),
+        Admission::Reserve => reserve(load, capacity, other_flow),
+        Admission::LookAhead if load.moments.is_one_valued() && rules::foresees(load) => {
+            one_valued_ahead(load, capacity)
+        }
         _ => greedy(load, capacity, other_flow),
     }
 }
 
-/// Reserve admission: X = (M − U)/E\[o(s+o)\], U = E\[(s+o)²\]/2E\[s+o\]; with one-valued peaks exactly ⌊M/(s+o)⌋/o.
-fn reserve(load: &Load, capacity: f64) -> Regime {
+/// Look-ahead with one prompt and one output length: from a backlog a cohort fills the memory at its end, and nobody else can
+/// enter before, as under reserve; an empty start with scattered ages carries what greedy admission does.
+fn one_valued_ahead(load: &Load, capacity: f64) -> Regime {
+    let mut state = Filled::default();
+    state.refill(load, capacity);
+    let scattered = state.regime(load);
+    Regime { calm_per_s: scattered.lambda(), method: Method::Fluid, ..reserve(load, capacity, f64::INFINITY) }
+}
+
+/// Reserve admission: X = (M − U)/E\[Σ reserved\], U = E\[peak²\]/2E\[peak\]; with one-valued peaks exactly ⌊M/(s+o)⌋/o.
+fn reserve(load: &Load, capacity: f64, other_flow: f64) -> Regime {
     let moments = &load.moments;
     let waste = load.block_waste();
-    let peak = moments.peak_mean() + waste;
-    let single = is_single(moments.peak_second(), moments.peak_mean());
+    let told = reserved::of(load);
+    let peak = told.peak + waste;
+    let single = rules::foresees(load) && is_single(moments.peak_second(), moments.peak_mean());
     let block = load.scenario.instance.block_tokens as f64;
     let mut flow = 0.0;
     let mut chunks = load.chunks_at(0.0);
@@ -60,12 +82,17 @@ fn reserve(load: &Load, capacity: f64) -> Regime {
             let whole = (moments.peak_mean() / block).ceil() * block;
             (capacity / whole).floor() / (load.output() + chunks.steps - 1.0)
         } else {
-            (capacity - unused_reserve(load)).max(peak.min(capacity))
-                / (moments.reserved_mean() + waste * load.output() + extra)
+            (capacity - unused_reserve(load)).max(peak.min(capacity)) / (told.counted + waste * load.output() + extra)
         };
         chunks = load.chunks_at(flow);
     }
     let context = flow * (moments.held_mean() + chunks.held);
+    if !load.scenario.policy.prediction.is_exact()
+        && context + waste * flow * load.output() > capacity - unused_greedy(load)
+    {
+        // Predictions so short that what is really held fills the memory first.
+        return greedy(load, capacity, other_flow);
+    }
     let step_s = load.step_s(flow * load.work(), context);
     Regime {
         limit: Limit::KvMemory,
@@ -84,9 +111,9 @@ fn reserve(load: &Load, capacity: f64) -> Regime {
 /// U under reserve admission: half of the size-biased peak that does not fit.
 pub(super) fn unused_reserve(load: &Load) -> f64 {
     let waste = load.block_waste();
-    let peak = load.moments.peak_mean() + waste;
-    let second = load.moments.peak_second() + 2.0 * waste * load.moments.peak_mean() + waste * waste;
-    second / (2.0 * peak)
+    let told = reserved::of(load);
+    let second = told.peak_squared + 2.0 * waste * told.peak + waste * waste;
+    second / (2.0 * (told.peak + waste))
 }
 
 /// U under greedy admission: the blocked head needs s + 1 tokens in whole blocks, size-biased, and the slack is uniform on
@@ -97,11 +124,12 @@ pub(super) fn unused_greedy(load: &Load) -> f64 {
 }
 
 /// E\[n\] and E\[n²\] of what a new request holds after its prompt, n = s + 1 in whole blocks.
-fn entry_moments(load: &Load) -> (f64, f64) {
+pub(super) fn entry_moments(load: &Load) -> (f64, f64) {
     let block = load.scenario.instance.block_tokens as f64;
-    if block == 1.0 {
-        let prompt = load.prompt();
-        return (prompt + 1.0, load.moments.raw(2, 0) + 2.0 * prompt + 1.0);
+    let processed = load.moments.processed().0 > 0.0;
+    if block == 1.0 || !processed {
+        let (prompt, beside) = (load.moments.held(1, 0), 1.0 + load.block_waste());
+        return (prompt + beside, load.moments.held(2, 0) + 2.0 * prompt * beside + beside * beside);
     }
     let masses = load.moments.prompt_masses.iter().enumerate();
     masses.fold((0.0, 0.0), |(first, second), (prompt, mass)| {
@@ -114,53 +142,204 @@ fn is_single(second: f64, first: f64) -> bool {
     second - first * first <= 1e-9 * second
 }
 
-/// Greedy admission with preemption.
+/// Memory that is handed out as long as what is held fits, with preemption.
 fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
-    let waste = load.block_waste() * load.output();
-    let in_use = (capacity - unused_greedy(load)).max(0.5 * capacity);
-    let mut flow = 0.0;
-    let mut chunks = load.chunks_at(0.0);
-    for _ in 0..4 {
-        flow = in_use / (load.moments.held_mean() + waste + chunks.held);
-        chunks = load.chunks_at(flow);
-    }
-    let binds = flow < 1.2 * other_flow && load.scenario.policy.preemption != Preemption::None;
+    let policy = &load.scenario.policy;
+    let restart = policy.preemption == Preemption::Restart;
+    let mut state = Filled::default();
+    state.refill(load, capacity);
+    let binds = state.flow < 1.2 * other_flow && policy.preemption != Preemption::None;
     if binds && let Some(cycle) = map::few_valued_regime(load, capacity) {
         // Without evictions, as from an empty start, the same memory carries more.
-        let context = flow * (load.moments.held_mean() + chunks.held);
-        return Regime { calm_per_s: flow / load.step_s(flow * load.work(), context), ..cycle };
+        let context = state.flow * (load.moments.held_mean() + state.chunks.held);
+        return Regime { calm_per_s: state.flow / load.step_s(state.flow * load.work(), context), ..cycle };
     }
-    let pressure = binds.then(|| pressure(load, flow, CELLS)).flatten();
-    let context = flow * (load.moments.held_mean() + chunks.held);
-    let tokens = flow * load.work();
-    let (again, moved) = pressure.map_or((0.0, 0.0), |p| extra_work(load, flow, &p));
-    Regime {
-        limit: Limit::KvMemory,
-        flow,
-        step_s: load.step_s(tokens + again, context) + moved,
-        running: flow * (load.output() - 1.0 + chunks.steps),
-        swapped: pressure.map_or(0.0, |p| p.swapped),
-        kv_tokens: context,
-        batch_tokens: tokens + again,
-        preemptions: pressure.map_or(0.0, |p| p.per_request),
-        calm_per_s: flow / load.step_s(tokens, context),
-        method: Method::Approximation,
+    // What is lost with restarted runs, or kept free for the residents' growth, lowers the flow again.
+    let moves = restart || state.claim.foresees || state.claim.spare > 0.0;
+    for _ in 0..if binds { 1 + 3 * usize::from(restart) } else { 0 } {
+        let Some(pressure) = pressure(load, state.flow, CELLS) else { break };
+        state.press(load, &pressure);
+        state.load_back(load);
+        if moves || state.lost > 0.0 {
+            state.refill(load, capacity);
+        }
+    }
+    state.regime(load)
+}
+
+/// Share of the time for which overlapped swaps keep the host link busy at λ*.
+pub(super) fn link_share(load: &Load, memory: f64) -> f64 {
+    let mut state = Filled::default();
+    state.refill(load, memory);
+    let Some(pressure) = pressure(load, state.flow, CELLS) else { return 0.0 };
+    let tokens = state.flow * load.work();
+    extra_work(load, &pressure).overlapped_s / load.step_s(tokens, state.flow * load.moments.held_mean())
+}
+
+/// Tokens that admission keeps in use, with the unwritten ends of blocks, before evictions.
+pub(super) fn in_use(load: &Load, memory: f64) -> f64 {
+    let mut state = Filled::default();
+    state.refill(load, memory);
+    state.flow * (load.moments.held_mean() + load.block_waste() * load.output())
+}
+
+/// What evictions do while the memory is full, at `flow` requests per iteration under the scenario's rules.
+pub(super) fn pressed(load: &Load, memory: f64, flow: f64, cells: f64) -> Option<Pressure> {
+    let mut state = Filled { claim: claim(load, memory, flow), flow, ..Filled::default() };
+    state.press(load, &pressure(load, flow, cells)?);
+    state.pressure
+}
+
+/// A memory that admission keeps filled.
+struct Filled {
+    claim: Claim,
+    /// X.
+    flow: f64,
+    chunks: Chunks,
+    pressure: Option<Pressure>,
+    /// Tokens held above what admission fills.
+    above: f64,
+    /// Tokens held by runs that will be lost.
+    lost: f64,
+}
+
+impl Default for Filled {
+    fn default() -> Self {
+        let claim = Claim { capacity: 0.0, unused: 0.0, uncounted: 0.0, spare: 0.0, foresees: false };
+        Self { claim, flow: 0.0, chunks: Chunks { steps: 1.0, held: 0.0 }, pressure: None, above: 0.0, lost: 0.0 }
     }
 }
 
-/// Tokens prefilled again per iteration (recompute) and seconds of transfer per iteration (swap).
-fn extra_work(load: &Load, flow: f64, pressure: &Pressure) -> (f64, f64) {
-    let policy = &load.scenario.policy;
-    // A victim's blocks are full but for its last.
-    let held = pressure.victim_tokens - (entry_moments(load).0 - load.prompt() - 1.0);
-    match policy.preemption {
-        Preemption::None | Preemption::Restart => (0.0, 0.0),
-        Preemption::Recompute => (flow * pressure.per_request * (held - 2.0).max(0.0), 0.0),
-        Preemption::Swap => {
-            let seconds = policy.swap_s_per_token.unwrap_or(0.0);
-            (0.0, 2.0 * seconds * flow * pressure.per_request * (held - 1.0))
+impl Filled {
+    /// X = (tokens in use)/g.
+    fn refill(&mut self, load: &Load, memory: f64) {
+        let waste = load.block_waste() * load.output();
+        for _ in 0..4 {
+            self.claim = claim(load, memory, self.flow);
+            let held = load.moments.held_mean() + waste + self.chunks.held - self.claim.uncounted * load.output();
+            let filled = self.claim.capacity - self.claim.unused;
+            self.flow = (filled + self.above - self.lost).max(0.5 * self.claim.capacity) / held;
+            self.chunks = load.chunks_at(self.flow);
         }
     }
+
+    /// The part of the pressure that is left to evictions.
+    fn press(&mut self, load: &Load, pressure: &Pressure) {
+        let policy = &load.scenario.policy;
+        let mut left = *pressure;
+        let share = if self.claim.foresees {
+            // Room for the whole drawdown is kept free.
+            self.above = -pressure.evicted;
+            0.0
+        } else {
+            let spread = pressure.spread(load, self.flow);
+            let start = spread / pressure.drawdown;
+            let end = start + self.claim.spare / spread;
+            let share = tail_ratio(start, end);
+            let beyond = spread * share * truncated_normal_excess(end);
+            self.above = if self.claim.spare > 0.0 { pressure.evicted - beyond } else { 0.0 };
+            left.evicted = beyond;
+            share
+        };
+        if self.claim.foresees {
+            left.evicted = 0.0;
+        }
+        let share = share * rules::filled_share(load, self.flow);
+        left.evicted *= rules::filled_share(load, self.flow);
+        left.swapped = left.evicted / left.victim_tokens;
+        left.evicted_per_step *= share;
+        // Aggressive: whatever is freed is filled first, so that the whole growth is evicted, most of it before it did anything.
+        let aggressive = policy.trigger == Trigger::Aggressive;
+        let counted = if aggressive { self.flow * load.output() * share } else { left.evicted_per_step };
+        left.per_request = counted / (self.flow * left.victim_tokens);
+        self.lost = if policy.preemption == Preemption::Restart { left.evicted } else { 0.0 };
+        self.pressure = Some(left);
+    }
+
+    /// Memory held by requests on their way back over the host link, one after the other.
+    fn load_back(&mut self, load: &Load) {
+        let (Some(pressure), Transfer::Overlapped) = (self.pressure, load.scenario.policy.swap_transfer) else {
+            return;
+        };
+        let step = load.step_s(self.flow * load.work(), self.flow * load.moments.held_mean());
+        let busy = (extra_work(load, &pressure).overlapped_s / step).min(0.9);
+        let once = transfer_s(load, pressure.victim_tokens - 1.0);
+        let back = pressure.evicted_per_step / pressure.victim_tokens / step;
+        self.lost += back * (once + busy * once / (2.0 * (1.0 - busy))) * pressure.victim_tokens;
+    }
+
+    fn regime(&self, load: &Load) -> Regime {
+        let flow = self.flow;
+        let stand = rules::standing(load, flow);
+        let context = flow * (load.moments.held_mean() + self.chunks.held) + self.lost;
+        let tokens = flow * load.work();
+        let work = self.pressure.map_or_else(Extra::default, |p| extra_work(load, &p));
+        let runs = self.pressure.map_or(0.0, |p| self.lost / p.victim_tokens);
+        let mut found = Regime {
+            limit: Limit::KvMemory,
+            flow,
+            step_s: load.step_s(tokens + work.tokens, context) + work.blocking_s,
+            running: flow * (load.output() - 1.0 + self.chunks.steps) + stand.residents + runs,
+            swapped: self.pressure.map_or(0.0, |p| p.swapped),
+            kv_tokens: context + stand.tokens,
+            batch_tokens: tokens + work.tokens,
+            preemptions: self.pressure.map_or(0.0, |p| p.per_request),
+            calm_per_s: flow / load.step_s(tokens, context - self.lost),
+            method: Method::Approximation,
+        };
+        // The host link carries one transfer at a time.
+        found.step_s = found.step_s.max(work.overlapped_s);
+        found
+    }
+}
+
+/// Q(end)/Q(start) of the standard normal law.
+fn tail_ratio(start: f64, end: f64) -> f64 {
+    if end <= start {
+        return 1.0;
+    }
+    // Mills: Q(x) = φ(x)/(x + excess(x)).
+    let mills = |x: f64| 1.0 / (x + truncated_normal_excess(x));
+    (0.5 * (start * start - end * end)).exp() * mills(end) / mills(start)
+}
+
+/// What preemptions add to an iteration.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extra {
+    /// Tokens prefilled again, and those of lost runs.
+    pub tokens: f64,
+    /// Seconds of transfers that the iteration waits for.
+    pub blocking_s: f64,
+    /// Seconds that the host link needs beside it.
+    pub overlapped_s: f64,
+}
+
+/// The extra work of an iteration.
+pub(super) fn extra_work(load: &Load, pressure: &Pressure) -> Extra {
+    let policy = &load.scenario.policy;
+    let preempted = pressure.evicted_per_step / pressure.victim_tokens;
+    // A victim's blocks are full but for its last.
+    let held = pressure.victim_tokens - (entry_moments(load).0 - load.moments.held(1, 0) - 1.0);
+    match policy.preemption {
+        Preemption::None => Extra::default(),
+        Preemption::Restart => Extra { tokens: preempted * (load.prompt() + pressure.stay_steps), ..Extra::default() },
+        // A prompt that is present when its request comes back is not prefilled again.
+        Preemption::Recompute if load.moments.processed().0 == 0.0 => Extra::default(),
+        Preemption::Recompute => Extra { tokens: preempted * (held - 2.0).max(0.0), ..Extra::default() },
+        Preemption::Swap => {
+            let seconds = 2.0 * preempted * transfer_s(load, held - 1.0);
+            match policy.swap_transfer {
+                Transfer::Blocking => Extra { blocking_s: seconds, ..Extra::default() },
+                Transfer::Overlapped => Extra { overlapped_s: seconds, ..Extra::default() },
+            }
+        }
+    }
+}
+
+/// Seconds that moving `tokens` to or from the host takes.
+pub(super) fn transfer_s(load: &Load, tokens: f64) -> f64 {
+    let policy = &load.scenario.policy;
+    policy.swap_latency_s.unwrap_or(0.0) + policy.swap_s_per_token.unwrap_or(0.0) * tokens
 }
 
 /// Evictions at the flow X of a saturated instance. Between admissions the residents grow by N = X·E\[o\] tokens per
@@ -193,12 +372,14 @@ fn settle(load: &Load, flow: f64, evicted_per_step: f64, drawdown: f64) -> Press
         per_request: 0.0,
         swapped: 0.0,
     };
+    let restart = load.scenario.policy.preemption == Preemption::Restart;
     for _ in 0..60 {
-        let spread = (pressure.victim_tokens * flow * load.moments.peak_second() / 2.0).sqrt();
+        let spread = pressure.spread(load, flow);
         pressure.evicted = spread * truncated_normal_excess(spread / drawdown);
         pressure.per_request = evicted_per_step / (flow * pressure.victim_tokens);
         pressure.stay_steps = pressure.evicted / evicted_per_step.max(f64::MIN_POSITIVE);
-        let again = 1.0 + pressure.per_request / (1.0 + pressure.per_request);
+        // A run that comes back goes on where it was, unless it is restarted.
+        let again = if restart { 1.0 } else { 1.0 + pressure.per_request / (1.0 + pressure.per_request) };
         pressure.victim_tokens = 0.5 * (pressure.victim_tokens + start + pressure.stay_steps * again);
     }
     pressure.swapped = pressure.evicted / pressure.victim_tokens;
@@ -340,6 +521,12 @@ mod tests {
         let costly = with_memory(base.clone(), 20_000, Some(2e-8));
         assert_relative_eq!(lambda(&costly), 38.414_128, max_relative = 1e-6);
         assert_relative_eq!(lambda(&with_memory(base.clone(), 20_000, None)), 37.377_439, max_relative = 1e-6);
+        let mut restarted = with_memory(base.clone(), 20_000, None);
+        restarted.policy.preemption = Preemption::Restart;
+        let found = regime(&Load::of(&restarted), 20_000.0, f64::INFINITY);
+        assert_relative_eq!(found.flow, 0.992_605, max_relative = 2e-6);
+        assert_relative_eq!(found.preemptions, 0.357_568, max_relative = 2e-5);
+        assert_relative_eq!(found.lambda(), 37.212_247, max_relative = 2e-6);
         let reserved = with_reserve(base, 20_000);
         assert_relative_eq!(unused_reserve(&Load::of(&reserved)), 124.75, max_relative = 1e-9);
         assert_relative_eq!(lambda(&reserved), 27.725_660, max_relative = 1e-6);

@@ -5,42 +5,74 @@
 
 mod backlog;
 mod boundary;
+mod capped;
 pub mod closed_forms;
+mod cluster;
+pub mod cycle;
+mod dispersion;
 mod equilibrium;
+mod gap;
 mod latency;
 mod load;
 mod map;
+pub mod margin;
 mod memory;
 mod mixture;
+pub mod noise;
 mod notes;
+mod orders;
+mod pace;
 pub mod path;
+mod percentiles;
 mod policies;
+pub mod region;
+mod reserved;
 mod residents;
 pub mod root;
+mod rules;
 pub mod scope;
+pub mod sensitivity;
 mod single;
 mod slots;
 #[cfg(test)]
 mod testing;
 mod transform;
+mod unlimited;
+mod waiting;
 
-use crate::answer::{FluidSolution, Verdict};
+use crate::answer::{Boundary, FluidSolution, Verdict};
 use crate::scenario::Scenario;
 
+use boundary::Regime;
 use load::Load;
+use single::Service;
 
+pub use cluster::capacity_of_members;
 pub use path::{Form, OdeError, Path, PathError, PathOptions, PathPoint, PathSummary, trajectory};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.
 pub fn solve(scenario: &Scenario) -> FluidSolution {
-    let load = Load::of(scenario);
-    let service = (load.cap <= 1.0).then(|| single::service(&load));
+    match &scenario.cluster {
+        Some(described) => cluster::solve(scenario, described),
+        None => instance(&Load::of(scenario)),
+    }
+}
+
+/// The limits of one instance and λ* behind them; the service time where it serves one request at a time.
+fn limits(load: &Load) -> (Option<Service>, Vec<Regime>, Boundary) {
+    let service = (load.cap <= 1.0).then(|| single::service(load));
     let regimes = match &service {
         Some(service) => vec![equilibrium::single_regime(service)],
-        None => policies::regimes(&load),
+        None => policies::regimes(load),
     };
-    let boundary = boundary::of(&load, &regimes);
+    let boundary = boundary::of(load, &regimes);
+    (service, regimes, boundary)
+}
+
+/// One instance under the traffic of its load.
+fn instance(load: &Load) -> FluidSolution {
+    let (service, regimes, boundary) = limits(load);
     let verdict = if load.served_per_s < boundary.low_per_s {
         Verdict::Stable
     } else if load.served_per_s < boundary.high_per_s {
@@ -49,12 +81,21 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
         Verdict::Overloaded
     };
     let below = (verdict == Verdict::Stable).then(|| match &service {
-        Some(service) => Some(equilibrium::single(&load, service)),
-        None => policies::below(&load, &regimes, &boundary),
+        Some(service) => Some(equilibrium::single(load, service)),
+        None => policies::below(load, &regimes, &boundary),
     });
-    let notes = notes::of(&load, &regimes, &boundary, verdict, below == Some(None));
-    let summary = below.flatten().unwrap_or_else(|| equilibrium::saturated(&load, &regimes[0]));
-    FluidSolution { lambda_per_s: scenario.workload.rate(), verdict, boundary, summary, notes }
+    let notes = notes::of(load, &regimes, &boundary, verdict, below == Some(None));
+    let summary = below.flatten().map(|summary| orders::adjusted(load, summary));
+    let summary = summary.unwrap_or_else(|| equilibrium::saturated(load, &regimes[0]));
+    FluidSolution { lambda_per_s: load.scenario.workload.rate(), verdict, boundary, summary, notes }
+}
+
+/// λ* alone, without the state and the latencies: the same boundary that [`solve`] gives, for studies that need many of them.
+pub fn boundary(scenario: &Scenario) -> Boundary {
+    if scenario.cluster.is_some() {
+        return solve(scenario).boundary;
+    }
+    limits(&Load::of(scenario)).2
 }
 
 #[cfg(test)]

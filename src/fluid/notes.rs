@@ -1,9 +1,11 @@
 //! What a reader must know to trust the figures.
 
 use super::boundary::Regime;
-use super::closed_forms::cycle_ratio;
+use super::gap;
 use super::load::Load;
 use super::map::is_few_valued;
+use super::policies;
+use super::rules;
 use crate::answer::{Boundary, Limit, Verdict};
 use crate::scenario::{Admission, TraceMode};
 
@@ -21,7 +23,10 @@ pub(super) fn of(
     let mut notes = Vec::new();
     of_requests(load, &mut notes);
     of_memory(load, &regimes[0], &mut notes);
+    notes.extend(gap::notes(load, &regimes[0], boundary));
+    notes.extend(rules::notes(load, &regimes[0], boundary));
     of_limits(regimes, &mut notes);
+    notes.extend(policies::notes(load, &regimes[0]));
     of_rate(load, boundary, verdict, &mut notes);
     if no_latency {
         notes.push("Prompts nearly fill the token budget beside the decodes: no latency is given, the state is the saturated one".into());
@@ -33,7 +38,7 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
     let moments = &load.moments;
     if moments.rejected > 0.0 {
         notes.push(format!(
-            "{:.3} % of the requests exceed the KV memory and are rejected; λ* counts the served ones",
+            "{:.3} % of the requests exceed the KV memory or the token budget and are rejected; λ* counts the served ones",
             100.0 * moments.rejected
         ));
     }
@@ -80,16 +85,9 @@ fn of_memory(load: &Load, binding: &Regime, notes: &mut Vec<String>) {
         notes.push(
             "Outputs take few values: residents can fall into eviction cycles; waits near λ* are too short".into(),
         );
-        if load.moments.output_survival.iter().all(|&above| above > 1.0 - 1e-12) {
-            notes.push(format!(
-                "One output length: all roots of the survival polynomial lie outside the unit circle, so evictions cycle; \
-                 with restarted victims the cycle completes {:.3} of the eviction-free rate",
-                cycle_ratio(load.prompt(), load.output())
-            ));
-        }
     }
-    if load.budget.is_finite() {
-        notes.push("Memory and token budget together are covered by an untested combination of their laws".into());
+    if load.budget < 2.5 * binding.batch_tokens {
+        notes.push("Memory and a token budget below 2.5 times the mean tokens of an iteration: an untested combination of their laws".into());
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which scenarios theory answers. A scenario outside is refused with the reason, never answered approximately in silence.
 
-use crate::scenario::catalogue::word;
+use super::cluster;
+use super::load::Load;
+use super::memory;
+use super::policies;
 use crate::scenario::{
-    Admission, BatchRules, Batching, Engine, Order, Policy, Preemption, Scenario, ScenarioError, Sight, Transfer,
-    Trigger, Victim,
+    Admission, Batching, Engine, Mixing, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError, SequenceLimit,
+    Transfer, Trigger,
 };
 
 /// Why theory does not answer this scenario; none when it does.
@@ -16,46 +19,62 @@ pub fn refusal(scenario: &Scenario) -> Option<ScenarioError> {
     ))
 }
 
+/// Share of the time that the host link may be busy.
+const BUSY_LINK: f64 = 0.5;
+
+fn link_share(scenario: &Scenario) -> f64 {
+    let load = Load::of(scenario);
+    load.memory.map_or(0.0, |memory| memory::link_share(&load, memory))
+}
+
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
-    let known: BatchRules = Engine::VllmV1.rules();
-    let short = scenario.instance.max_batch_tokens.is_some_and(|budget| budget < scenario.sequence_cap());
-    let named = |key: &'static str, word: String| Some((key, format!("is `{word}`")));
-    if scenario.cluster.is_some() {
-        return Some(("cluster", "describes more than one instance".into()));
+    let rules = scenario.batch_rules();
+    if let Some(described) = &scenario.cluster {
+        return cluster::refusal(scenario, described, &unknown_to_theory);
     }
-    if policy.engine.rules() != known {
-        return named("policy.engine", word(&policy.engine));
+    if scenario.instance.prefix_cache_tokens.is_some() {
+        let what = "keeps prompts for later ones, and which of them begin alike is in no law of lengths".into();
+        return Some(("instance.prefix_cache_tokens", what));
     }
-    if scenario.batch_rules() != known {
-        return Some(("policy.batching", "differs from the rules of `vllm-v1`".into()));
+    if let Some(reason) = policies::not_covered(scenario) {
+        return Some(reason);
     }
-    if short {
-        return Some(("instance.max_batch_tokens", "is below max_sequences, so that decodes are rationed".into()));
+    if rules.mixing == Mixing::Mixed
+        && let Some(refused) = mixed_rules(scenario)
+    {
+        return Some(refused);
     }
-    if !matches!(policy.admission, Admission::Greedy | Admission::Reserve) {
-        return named("policy.admission", word(&policy.admission));
+    if policy.swap_transfer == Transfer::Overlapped && link_share(scenario) > BUSY_LINK {
+        return Some((
+            "policy.swap_transfer",
+            "is `overlapped`, and the host link would be so busy at λ* that requests on their way back fill the memory"
+                .into(),
+        ));
     }
-    if policy.preemption == Preemption::Restart {
-        return named("policy.preemption", word(&policy.preemption));
+    if policy.allow_waiting_preempt {
+        return Some(("policy.allow_waiting_preempt", "lets waiting requests take the place of residents".into()));
     }
-    if policy.order != Order::Fcfs {
-        return named("policy.order", word(&policy.order));
+    None
+}
+
+/// Of the rules for mixed iterations those without a law.
+fn mixed_rules(scenario: &Scenario) -> Option<(&'static str, String)> {
+    let rules = scenario.batch_rules();
+    let limited = scenario.instance.max_batch_tokens.is_some();
+    let in_memory = scenario.instance.kv_tokens.is_some();
+    let plain = rules == Engine::VllmV1.rules();
+    if scenario.sequence_cap() == 1 && !plain && (limited || rules != Engine::Orca.rules()) {
+        return Some(("instance.max_sequences", "is 1 under rules other than those of `vllm-v1`".into()));
     }
-    if policy.trigger != Trigger::Conservative {
-        return named("policy.trigger", word(&policy.trigger));
+    if rules.packing == Packing::Fill && rules.prompts == Prompts::Whole && limited {
+        return Some(("policy.batching.packing", "is `fill`".into()));
     }
-    if policy.victim() != Victim::Lifo && policy.preemption != Preemption::None {
-        return named("policy.victim", word(&policy.victim()));
+    if rules.packing == Packing::Fill && in_memory {
+        return Some(("policy.batching.packing", "is `fill` beside a limited memory".into()));
     }
-    if policy.sight() != Sight::AtOnce {
-        return named("policy.arrivals_seen", word(&policy.sight()));
-    }
-    if policy.swap_transfer != Transfer::Blocking || policy.swap_latency_s.unwrap_or(0.0) > 0.0 {
-        return Some(("policy.swap_transfer", "asks for swaps that are overlapped or have a latency".into()));
-    }
-    if !policy.prediction.is_exact() {
-        return Some(("policy.prediction", "is not exact".into()));
+    if in_memory && rules.sequence_limit == SequenceLimit::Batch {
+        return Some(("policy.batching.sequence_limit", "is `batch` beside a limited memory".into()));
     }
     None
 }
@@ -82,7 +101,7 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
         trigger: Trigger::Conservative,
         ..Policy::of(engine, admission, preemption)
     };
-    near.workload.hold_rate(near.workload.rate() / servers(scenario));
+    near.workload.rate_per_s = Some(near.workload.rate() / servers(scenario));
     near.cluster = None;
     near.instance.max_batch_tokens = near.instance.max_batch_tokens.map(|budget| budget.max(near.sequence_cap()));
     if let Some(memory) = near.instance.kv_tokens

@@ -185,11 +185,11 @@ pub(super) struct Times {
 /// M/M/1 queue both are exact.
 pub(super) fn percentiles(load: &Load, service: &Service, rho: f64, wait: f64) -> Times {
     let (tbt, tbt_method) = gap_percentiles(load, service);
-    if service.exponential {
+    if service.exponential && load.routed.is_none() {
         let exact = [0.5_f64, 0.95, 0.99].map(|p| -(1.0 - p).ln() * service.mean_s / (1.0 - rho));
         return Times { ttft: exact, tbt, tbt_method, e2e: exact };
     }
-    let mean_wait = (wait / rho).max(1e-300);
+    let mean_wait = (wait / rho.max(1e-300)).max(1e-300);
     let waited = |y: f64| if y < 0.0 { 0.0 } else { 1.0 - rho * (-y / mean_wait).exp() };
     let noisy = load.scenario.step_noise != StepNoise::None;
     let (prompts, whole) = service_nodes(load);

@@ -80,6 +80,20 @@ pub(super) fn compound_poisson(masses: &[f64], count: f64, n: usize) -> Vec<f64>
     law
 }
 
+/// The law of a geometric number (0, 1, …, mean `batch` − 1) of lengths with the given masses, on `n` entries.
+pub(super) fn compound_geometric(masses: &[f64], batch: f64, n: usize) -> Vec<f64> {
+    let more = 1.0 - 1.0 / batch;
+    let open = 1.0 - more * masses.first().copied().unwrap_or(0.0);
+    let reversed: Vec<f64> = masses.iter().skip(1).rev().copied().collect();
+    let mut law = vec![0.0; n];
+    law[0] = (1.0 - more) / open;
+    for k in 1..n {
+        let reach = k.min(reversed.len());
+        law[k] = more / open * dot(&reversed[reversed.len() - reach..], &law[k - reach..k]);
+    }
+    law
+}
+
 /// Σ a_i b_i in four lanes, which the compiler turns into vector instructions.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 4];

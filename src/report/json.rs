@@ -3,9 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::gate::{standing_name, verdict_of};
 use super::operations;
 use super::table::{Cell, Table};
 use crate::answer::compare::CompareRow;
+use crate::answer::trust::{Evidence, Mark};
 use crate::answer::{Figure, FluidSolution, Latency, Method, SimulatedSolution, Summary, Verdict};
 
 /// A table: rows as objects keyed by column name, numbers in full.
@@ -37,7 +39,7 @@ fn cell_json(cell: &Cell) -> Value {
 
 /// The analytic answer; figures are plain numbers, their methods stand under `methods`. The latencies of an overloaded
 /// scenario are `null`.
-pub fn solve_json(solution: &FluidSolution) -> Value {
+pub fn solve_json(solution: &FluidSolution, evidence: &Evidence) -> Value {
     let plain = |figure: Option<Figure>| figure.map_or(Value::Null, |figure| number(figure.value));
     let summary = &solution.summary;
     let boundary = &solution.boundary;
@@ -58,6 +60,7 @@ pub fn solve_json(solution: &FluidSolution) -> Value {
         "queue_growth_per_s": plain(summary.queue_growth_per_s),
         "latency": latencies(summary, solution.verdict, plain),
         "methods": methods(summary),
+        "gate": gate_json(evidence),
         "notes": solution.notes,
     })
 }
@@ -90,7 +93,7 @@ pub fn simulate_json(solution: &SimulatedSolution) -> Value {
 
 /// The comparison. `agrees` at the top is whether every promised row that can be compared does; `null` when there is
 /// none.
-pub fn compare_json(rows: &[CompareRow], notes: &[String]) -> Value {
+pub fn compare_json(rows: &[CompareRow], evidence: &Evidence, notes: &[String]) -> Value {
     let optional = |value: Option<f64>| value.map_or(Value::Null, number);
     let promised: Vec<bool> = rows.iter().filter(|row| row.promised).filter_map(|row| row.agrees).collect();
     let agrees = (!promised.is_empty()).then(|| promised.iter().all(|&agrees| agrees));
@@ -107,11 +110,31 @@ pub fn compare_json(rows: &[CompareRow], notes: &[String]) -> Value {
                 "relative_gap": optional(row.relative_gap),
                 "agrees": row.agrees,
                 "promised": row.promised,
+                "resolved": row.resolved,
+                "verdict": verdict_of(row),
+                "gate": mark_json(&row.gate),
                 "method": row.method.map(method_name),
             })
         })
         .collect();
-    json!({ "rows": rows, "agrees": agrees, "notes": notes })
+    json!({
+        "rows": rows,
+        "agrees": agrees,
+        "gate": { "families": evidence.families, "load": evidence.load },
+        "notes": notes,
+    })
+}
+
+/// The evidence of the gate: families, load, and a mark per quantity.
+fn gate_json(evidence: &Evidence) -> Value {
+    let marks: Map<String, Value> = evidence.marks.iter().map(|(name, mark)| (name.clone(), mark_json(mark))).collect();
+    json!({ "families": evidence.families, "load": evidence.load, "figures": marks })
+}
+
+/// The error is `null` where none was measured or one of the answers had no figure.
+fn mark_json(mark: &Mark) -> Value {
+    let optional = |value: Option<f64>| value.map_or(Value::Null, number);
+    json!({ "standing": standing_name(mark.standing), "error": optional(mark.error), "tolerance": optional(mark.tolerance) })
 }
 
 /// The method as printed.
@@ -208,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_analytic_contract() {
-        let found = solve_json(&samples::stable());
+        let found = solve_json(&samples::stable(), &Evidence::default());
         assert_eq!(found["lambda_per_s"], json!(6.0));
         assert_eq!(found["verdict"], json!("stable"));
         let boundary = &found["lambda_star_per_s"];
@@ -233,7 +256,7 @@ mod tests {
 
     #[test]
     fn an_overloaded_scenario_has_growth_and_no_latency() {
-        let found = solve_json(&samples::overloaded());
+        let found = solve_json(&samples::overloaded(), &Evidence::default());
         assert_eq!(found["verdict"], json!("overloaded"));
         assert_eq!(found["queue_growth_per_s"], json!(1.8018));
         assert_eq!(found["equilibrium"]["waiting"], Value::Null);
@@ -255,15 +278,16 @@ mod tests {
 
     #[test]
     fn the_comparison_contract() {
-        let found = compare_json(&samples::compared(), &[]);
+        let found = compare_json(&samples::compared(), &Evidence::default(), &[]);
         let expected = json!({
             "quantity": "running", "analytic": 31.5, "simulated": 31.4, "ci_low": 31.2, "ci_high": 31.6,
-            "relative_gap": 0.1 / 31.4, "agrees": true, "promised": true, "method": "fluid",
+            "relative_gap": 0.1 / 31.4, "agrees": true, "promised": true, "resolved": true, "verdict": "agrees",
+            "gate": { "standing": "trusted", "error": 0.002, "tolerance": 0.02 }, "method": "fluid",
         });
         assert_eq!(found["rows"][0], expected);
         assert_eq!(found["rows"][2]["simulated"], Value::Null);
         assert_eq!(found["agrees"], json!(true));
-        assert_eq!(compare_json(&[], &[])["agrees"], Value::Null);
+        assert_eq!(compare_json(&[], &Evidence::default(), &[])["agrees"], Value::Null);
     }
 
     #[test]

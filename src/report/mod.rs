@@ -8,8 +8,10 @@ pub mod csv;
 pub mod experiment;
 mod fan;
 pub mod file;
+mod gate;
 pub mod json;
 pub mod latex;
+mod limits;
 mod lines;
 pub mod number;
 mod operations;
@@ -19,18 +21,23 @@ pub mod printer;
 pub mod record;
 #[cfg(test)]
 mod samples;
+mod scale;
 mod solution;
 pub mod table;
 pub mod text;
 
 pub use fan::Fan;
+pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};
+pub use limits::{margin_table, region_table, sensitivity_table};
 pub use path::{path_json, path_report};
-pub use plot::{Lane, Plot, Series, Span, Style, render_lanes, render_svg};
+pub use plot::{Heat, HeatCell, HeatMap, Lane, Plot, Series, Span, Style, render_heat, render_lanes, render_svg};
+pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};
 
 use crate::answer::compare::CompareRow;
+use crate::answer::trust::Evidence;
 use crate::answer::{FluidSolution, SimulatedSolution};
 
 /// How a table is written.
@@ -66,12 +73,13 @@ pub fn render_all(tables: &[Table], format: Format) -> String {
     }
 }
 
-/// The analytic answer in the given format. CSV is one table of quantities; JSON is [`solve_json`].
-pub fn solve_report(solution: &FluidSolution, format: Format) -> String {
+/// The analytic answer in the given format, with what the gate has seen of each figure. CSV is one table of quantities; JSON is
+/// [`solve_json`].
+pub fn solve_report(solution: &FluidSolution, evidence: &Evidence, format: Format) -> String {
     match format {
-        Format::Json => pretty(&solve_json(solution)),
-        Format::Csv => csv::table_csv(&solution::solve_list(solution)),
-        _ => render_all(&solve_tables(solution), format),
+        Format::Json => pretty(&solve_json(solution, evidence)),
+        Format::Csv => csv::table_csv(&solution::solve_list(solution, evidence)),
+        _ => render_all(&solve_tables(solution, evidence), format),
     }
 }
 
@@ -85,11 +93,11 @@ pub fn simulate_report(solution: &SimulatedSolution, format: Format) -> String {
 }
 
 /// The comparison in the given format. CSV is one table of quantities; JSON is [`compare_json`].
-pub fn compare_report(rows: &[CompareRow], notes: &[String], format: Format) -> String {
+pub fn compare_report(rows: &[CompareRow], evidence: &Evidence, notes: &[String], format: Format) -> String {
     match format {
-        Format::Json => pretty(&compare_json(rows, notes)),
+        Format::Json => pretty(&compare_json(rows, evidence, notes)),
         Format::Csv => csv::table_csv(&solution::compare_list(rows)),
-        _ => render_all(&compare_tables(rows, notes), format),
+        _ => render_all(&compare_tables(rows, evidence, notes), format),
     }
 }
 

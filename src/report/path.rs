@@ -6,21 +6,23 @@ use super::solution::{solve_list, value_table};
 use super::table::{Cell, Table};
 use super::{Format, csv, json as contract, pretty, render_all, solve_json, solve_tables};
 use crate::answer::FluidSolution;
+use crate::answer::trust::Evidence;
 use crate::fluid::{Form, Path, PathSummary};
 
 /// The method of every figure of a path.
 const METHOD: &str = "fluid";
 
 /// The analytic answer, where there is one, and the path's figures after it. CSV is one table of quantities.
-pub fn path_report(solution: Option<&FluidSolution>, path: &Path, format: Format) -> String {
+pub fn path_report(answer: Option<(&FluidSolution, &Evidence)>, path: &Path, format: Format) -> String {
     match format {
         Format::Json => {
-            let mut answer = solution.map_or_else(|| json!({}), solve_json);
-            answer["path"] = path_json(path);
-            pretty(&answer)
+            let mut object = answer.map_or_else(|| json!({}), |(solution, evidence)| solve_json(solution, evidence));
+            object["path"] = path_json(path);
+            pretty(&object)
         }
         Format::Csv => {
-            let mut list = solution.map_or_else(|| value_table(""), solve_list);
+            let mut list =
+                answer.map_or_else(|| value_table(""), |(solution, evidence)| solve_list(solution, evidence));
             for (name, value, unit) in figures(&path.summary()) {
                 list.row(vec![
                     Cell::text(format!("path.{name}")),
@@ -32,7 +34,7 @@ pub fn path_report(solution: Option<&FluidSolution>, path: &Path, format: Format
             csv::table_csv(&list)
         }
         Format::Table | Format::Latex => {
-            let mut tables = solution.map_or_else(Vec::new, solve_tables);
+            let mut tables = answer.map_or_else(Vec::new, |(solution, evidence)| solve_tables(solution, evidence));
             tables.push(path_table(path));
             render_all(&tables, format)
         }

@@ -2,6 +2,7 @@
 //! 2008). Legends stand above the panels, so that they cover no data.
 
 mod axis;
+mod heat;
 mod lanes;
 mod thin;
 
@@ -13,6 +14,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use axis::Axis;
 
+pub use heat::{Heat, HeatCell, HeatMap, render_heat};
 pub use lanes::{Lane, Span, render_lanes};
 
 /// How a series is drawn.
@@ -74,6 +76,8 @@ pub struct Plot {
     pub y_label: String,
     /// A logarithmic y axis; values that are not positive have no place on it.
     pub log_y: bool,
+    /// A logarithmic x axis, of all panels when the first has it.
+    pub log_x: bool,
     /// What is drawn, the first at the back.
     pub series: Vec<Series>,
     /// Dashed vertical lines with a label, such as λ*.
@@ -95,6 +99,12 @@ impl Plot {
     /// The panel with a logarithmic y axis.
     pub fn with_log_y(mut self) -> Self {
         self.log_y = true;
+        self
+    }
+
+    /// The panel with a logarithmic x axis.
+    pub fn with_log_x(mut self) -> Self {
+        self.log_x = true;
         self
     }
 
@@ -175,7 +185,9 @@ fn draw_panels(plots: &[Plot], heights: &[i32], backend: SVGBackend) -> Drawn {
         let points = plot.series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
         points.chain(plot.marks.iter().map(|mark| mark.0)).collect()
     };
-    let x = Axis::snug(plots.iter().flat_map(finite_x));
+    let values = plots.iter().flat_map(finite_x);
+    let log_x = plots.first().is_some_and(|plot| plot.log_x);
+    let x = if log_x { Axis::logarithmic(values) } else { Axis::snug(values) };
     let mut rest = root.clone();
     for (k, (plot, &height)) in plots.iter().zip(heights).enumerate() {
         let (area, below) = rest.split_vertically(height);

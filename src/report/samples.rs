@@ -1,6 +1,7 @@
 //! Answers made up for the tests of this room.
 
 use crate::answer::compare::CompareRow;
+use crate::answer::trust::{Evidence, Mark, Standing};
 use crate::answer::{
     Boundary, ClassFigures, Figure, FluidSolution, Latency, Limit, Method, Operations, RequestCounts,
     SimulatedSolution, Summary, Verdict,
@@ -92,20 +93,34 @@ pub(super) fn simulated() -> SimulatedSolution {
 }
 
 pub(super) fn compared() -> Vec<CompareRow> {
-    let row = |quantity: &str, analytic, simulated, relative_gap, agrees, promised| CompareRow {
+    let row = |quantity: &str, analytic, simulated, relative_gap, agrees, gate: Mark| CompareRow {
         quantity: quantity.to_owned(),
         analytic,
         simulated,
         relative_gap,
         agrees,
-        promised,
+        promised: gate.tolerance.is_some(),
+        resolved: gate.tolerance.map(|_| true),
+        gate,
         method: Some(Method::Fluid),
     };
     let running = Figure::simulated(31.4, 31.2, 31.6);
     let tail = Figure::simulated(0.42, 0.40, 0.44);
+    let trusted = Mark { standing: Standing::Trusted, error: Some(0.002), tolerance: Some(0.02) };
+    let missed = Mark { standing: Standing::Missed, error: Some(0.123), tolerance: None };
     vec![
-        row("running", Some(31.5), Some(running), Some(0.1 / 31.4), Some(true), true),
-        row("ttft_s.p99", Some(0.575), Some(tail), Some(0.155 / 0.42), Some(false), false),
-        row("queue_growth_per_s", None, None, None, None, true),
+        row("running", Some(31.5), Some(running), Some(0.1 / 31.4), Some(true), trusted),
+        row("ttft_s.p99", Some(0.575), Some(tail), Some(0.155 / 0.42), Some(false), missed),
+        row("queue_growth_per_s", None, None, None, None, trusted),
     ]
+}
+
+pub(super) fn evidence() -> Evidence {
+    let missed = Mark { standing: Standing::Missed, error: Some(0.123), tolerance: None };
+    let trusted = Mark { standing: Standing::Trusted, error: Some(0.0021), tolerance: Some(0.01) };
+    Evidence {
+        families: vec!["v1-uniform".to_owned()],
+        load: Some(0.9),
+        marks: vec![("tbt_s.mean".to_owned(), trusted), ("ttft_s.mean".to_owned(), missed)],
+    }
 }

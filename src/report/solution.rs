@@ -1,21 +1,35 @@
 //! The tables that people read: which rows, in which order, under which heading.
 
+use super::gate::{add_mark_columns, add_marks, evidence_notes, mark_text, standing_name, verdict_of};
 use super::json::{latencies_of, method_name};
 use super::number;
 use super::operations;
 use super::table::{Align, Cell, Column, Table};
 use crate::answer::compare::CompareRow;
+use crate::answer::trust::Evidence;
 use crate::answer::{Boundary, Figure, FluidSolution, Latency, SimulatedSolution, Summary, Verdict};
 
 /// Digits of λ*, which people compare between scenarios.
 const BOUNDARY_DIGITS: usize = 6;
 
-/// The analytic answer: stability, equilibrium, latency, each with its method.
-pub fn solve_tables(solution: &FluidSolution) -> Vec<Table> {
+/// The analytic answer: stability, equilibrium, latency, each with its method and what the gate has seen of it.
+pub fn solve_tables(solution: &FluidSolution, evidence: &Evidence) -> Vec<Table> {
     let summary = &solution.summary;
+    let mut stability = stability_table(solution);
+    let named = |row: &Vec<Cell>| match row.first() {
+        Some(Cell::Text(label)) if LOW_BOUNDARY.contains(&label.as_str()) => vec!["lambda_star_per_s".to_owned()],
+        _ => Vec::new(),
+    };
+    let quantities: Vec<Vec<String>> = stability.rows.iter().map(named).collect();
+    add_marks(&mut stability, &quantities, evidence);
+    let mut state = state_table(summary, solution.verdict);
+    add_marks(&mut state, &STATE.map(|(_, name)| vec![name.to_owned()]), evidence);
     let mut latency = latency_table(summary, solution.verdict);
+    let of_part = |(part, _): (&str, Part)| ["ttft_s", "tbt_s", "e2e_s"].map(|name| format!("{name}.{part}")).into();
+    add_marks(&mut latency, &PARTS.map(of_part), evidence);
+    latency.notes.extend(evidence_notes(evidence));
     latency.notes.extend(solution.notes.iter().cloned());
-    vec![stability_table(solution), state_table(summary, solution.verdict), latency]
+    vec![stability, state, latency]
 }
 
 /// The simulated answer: run, state, latency, operations, with 95 % confidence intervals.
@@ -31,40 +45,41 @@ pub fn simulate_tables(solution: &SimulatedSolution) -> Vec<Table> {
     tables
 }
 
-/// The comparison: quantity, analytic, simulated ± interval, gap, verdict.
-pub fn compare_tables(rows: &[CompareRow], notes: &[String]) -> Vec<Table> {
+/// The comparison: quantity, analytic, simulated ± interval, gap, verdict, what the gate has seen.
+pub fn compare_tables(rows: &[CompareRow], evidence: &Evidence, notes: &[String]) -> Vec<Table> {
     let mut table = Table::new(
         "Theory and simulation",
         vec![
             Column::text("quantity"),
-            Column::text("unit"),
             Column::number("analytic", ""),
             Column::number("simulated", ""),
             Column::number("gap", ""),
             Column::text("verdict"),
+            Column::number("gate", ""),
             Column::text("method"),
         ],
     );
     for row in rows {
         table.row(vec![
             Cell::text(&row.quantity),
-            Cell::text(unit_of(&row.quantity)),
             Cell::maybe(row.analytic),
             row.simulated.map_or(Cell::Absent, |figure| figure_cell(&figure)),
             row.relative_gap.map_or(Cell::Absent, |gap| Cell::text(number::percent(gap))),
             Cell::text(verdict_of(row)),
+            Cell::text(mark_text(&row.gate)),
             row.method.map_or(Cell::Absent, |method| Cell::text(method_name(method))),
         ]);
     }
     if rows.iter().any(|row| !row.promised) {
         table.note("A verdict in parentheses: no agreement is promised for this quantity here.");
     }
+    table.notes.extend(evidence_notes(evidence));
     table.notes.extend(notes.iter().cloned());
     vec![table]
 }
 
 /// The analytic answer as one list of quantities, for CSV.
-pub(super) fn solve_list(solution: &FluidSolution) -> Table {
+pub(super) fn solve_list(solution: &FluidSolution, evidence: &Evidence) -> Table {
     let mut list = list_table();
     let boundary = &solution.boundary;
     list.row(vec![Cell::text("verdict"), Cell::text(solution.verdict.name())]);
@@ -85,6 +100,7 @@ pub(super) fn solve_list(solution: &FluidSolution) -> Table {
         list_row(&mut list, "runner_up_per_s", Cell::number(rate), method);
     }
     summary_rows(&mut list, &solution.summary, solution.verdict);
+    add_mark_columns(&mut list, evidence);
     list
 }
 
@@ -106,8 +122,9 @@ pub(super) fn simulate_list(solution: &SimulatedSolution) -> Table {
 pub(super) fn compare_list(rows: &[CompareRow]) -> Table {
     let words = ["quantity", "unit"].map(Column::text);
     let numbers = ["analytic", "simulated", "relative_gap"].map(|name| Column::number(name, ""));
-    let flags = ["agrees", "promised", "method"].map(Column::text);
-    let mut list = Table::new("", words.into_iter().chain(numbers).chain(flags).collect());
+    let flags = ["agrees", "promised", "method", "verdict", "gate"].map(Column::text);
+    let seen = [Column::number("gate_error", "")];
+    let mut list = Table::new("", words.into_iter().chain(numbers).chain(flags).chain(seen).collect());
     for row in rows {
         list.row(vec![
             Cell::text(&row.quantity),
@@ -118,6 +135,9 @@ pub(super) fn compare_list(rows: &[CompareRow]) -> Table {
             row.agrees.map_or(Cell::Absent, |agrees| Cell::text(agrees.to_string())),
             Cell::text(row.promised.to_string()),
             row.method.map_or(Cell::Absent, |method| Cell::text(method_name(method))),
+            Cell::text(verdict_of(row)),
+            Cell::text(standing_name(row.gate.standing)),
+            Cell::maybe(row.gate.error),
         ]);
     }
     list
@@ -208,20 +228,28 @@ fn counts(solution: &SimulatedSolution) -> [(&'static str, u64); 6] {
 fn state_table(summary: &Summary, verdict: Verdict) -> Table {
     let title = if verdict == Verdict::Stable { "Equilibrium" } else { "Saturated state" };
     let mut table = value_table(title);
-    for (label, figure, name) in [
-        ("waiting q", summary.waiting, "waiting"),
-        ("running N", summary.running, "running"),
-        ("swapped z", summary.swapped, "swapped"),
-        ("KV tokens", summary.kv_tokens, "kv_tokens"),
-        ("iteration τ", summary.step_s, "step_s"),
-        ("batch b", summary.batch_tokens, "batch_tokens"),
-        ("throughput", summary.throughput_per_s, "throughput_per_s"),
-        ("preemptions", summary.preemptions_per_request, "preemptions_per_request"),
-    ] {
+    let quantities = summary.quantities();
+    for (label, name) in STATE {
+        let figure = quantities.iter().find(|(known, _)| known == name).and_then(|(_, figure)| *figure);
         table.row(state_row(label, figure, unit_of(name)));
     }
     table
 }
+
+/// Rows of the state: label and stable name.
+const STATE: [(&str, &str); 8] = [
+    ("waiting q", "waiting"),
+    ("running N", "running"),
+    ("swapped z", "swapped"),
+    ("KV tokens", "kv_tokens"),
+    ("iteration τ", "step_s"),
+    ("batch b", "batch_tokens"),
+    ("throughput", "throughput_per_s"),
+    ("preemptions", "preemptions_per_request"),
+];
+
+/// Labels of the boundary that the gate measures: the one from a backlog.
+const LOW_BOUNDARY: [&str; 2] = ["boundary λ*", "boundary λ*, from a backlog"];
 
 pub(super) fn state_row(label: &str, figure: Option<Figure>, unit: &str) -> Vec<Cell> {
     let value = figure.map_or(Cell::Absent, |figure| figure_cell(&figure));
@@ -231,14 +259,15 @@ pub(super) fn state_row(label: &str, figure: Option<Figure>, unit: &str) -> Vec<
 /// One statistic of a latency.
 type Part = fn(Latency) -> Figure;
 
+const PARTS: [(&str, Part); 4] = [("mean", |l| l.mean), ("p50", |l| l.p50), ("p95", |l| l.p95), ("p99", |l| l.p99)];
+
 /// Statistics as rows and latencies as columns, which stays narrow with intervals.
 fn latency_table(summary: &Summary, verdict: Verdict) -> Table {
     let columns = ["TTFT", "TBT", "E2E"].map(|name| Column::number(name, "s"));
     let heads = [Column::text("latency")].into_iter().chain(columns).chain([Column::text("method")]).collect();
     let mut table = Table::new("Latency", heads);
     let latencies = latencies_of(summary, verdict).map(|(_, latency)| latency);
-    let parts: [(&str, Part); 4] = [("mean", |l| l.mean), ("p50", |l| l.p50), ("p95", |l| l.p95), ("p99", |l| l.p99)];
-    for (label, part) in parts {
+    for (label, part) in PARTS {
         let figures = latencies.map(|latency| latency.map(part));
         let mut row = vec![Cell::text(label)];
         row.extend(figures.iter().map(|figure| figure.as_ref().map_or(Cell::Absent, figure_cell)));
@@ -307,22 +336,14 @@ fn method_cell(figure: Option<Figure>) -> Cell {
     figure.map_or(Cell::Absent, |figure| Cell::text(method_name(figure.method)))
 }
 
-fn verdict_of(row: &CompareRow) -> String {
-    let word = match row.agrees {
-        Some(true) => "agrees",
-        Some(false) => "differs",
-        None => return number::ABSENT.to_owned(),
-    };
-    if row.promised { word.to_owned() } else { format!("({word})") }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::answer::trust::Evidence;
     use crate::report::{Format, compare_report, samples, simulate_report, solve_report};
 
     #[test]
     fn the_analytic_answer() {
-        insta::assert_snapshot!(solve_report(&samples::stable(), Format::Table), @r#"
+        insta::assert_snapshot!(solve_report(&samples::stable(), &Evidence::default(), Format::Table), @r#"
         Stability
         quantity                                value  unit        method
         ─────────────────────────────────────────────────────────────────
@@ -359,7 +380,7 @@ mod tests {
 
     #[test]
     fn an_overloaded_answer() {
-        insta::assert_snapshot!(solve_report(&samples::overloaded(), Format::Table), @r#"
+        insta::assert_snapshot!(solve_report(&samples::overloaded(), &Evidence::default(), Format::Table), @r#"
         Stability
         quantity                                          value  unit        method
         ────────────────────────────────────────────────────────────────────────────────
@@ -452,20 +473,34 @@ mod tests {
 
     #[test]
     fn the_comparison() {
-        insta::assert_snapshot!(compare_report(&samples::compared(), &[], Format::Table), @r#"
+        insta::assert_snapshot!(compare_report(&samples::compared(), &samples::evidence(), &[], Format::Table), @r#"
         Theory and simulation
-        quantity            unit        analytic      simulated      gap  verdict    method
-        ───────────────────────────────────────────────────────────────────────────────────
-        running             requests       31.50   31.40 ± 0.20  +0.32 %  agrees     fluid
-        ttft_s.p99          s             0.5750  0.420 ± 0.020  +36.9 %  (differs)  fluid
-        queue_growth_per_s  requests/s         –              –        –  –          fluid
+        quantity            analytic      simulated      gap  verdict         gate  method
+        ──────────────────────────────────────────────────────────────────────────────────
+        running                31.50   31.40 ± 0.20  +0.32 %  agrees         0.2 %  fluid
+        ttft_s.p99            0.5750  0.420 ± 0.020  +36.9 %  do not trust  12 % !  fluid
+        queue_growth_per_s         –              –        –  –              0.2 %  fluid
         · A verdict in parentheses: no agreement is promised for this quantity here.
+        · Gate: the largest error beyond the engine's 95 % interval seen at 0.9 λ* in v1-uniform.
+        · Gate, !: the goal was missed there, do not trust the figure.
         "#);
+    }
+
+    /// Every figure has what the gate has seen of it beside its method.
+    #[test]
+    fn the_marks_of_the_gate() {
+        let text = solve_report(&samples::stable(), &samples::evidence(), Format::Table);
+        assert!(text.contains("method  gate"), "{text}");
+        assert!(text.contains("fluid   12 % ! / 0.2 % / –"), "{text}");
+        assert!(text.contains("do not trust"), "{text}");
+        let list = solve_report(&samples::stable(), &samples::evidence(), Format::Csv);
+        assert!(list.contains("ttft_s.mean,0.125,s,fluid,missed,0.123\n"), "{list}");
+        assert!(list.contains("running,31.5,requests,fluid,,\n"), "{list}");
     }
 
     #[test]
     fn lists_for_spreadsheets() {
-        insta::assert_snapshot!(solve_report(&samples::overloaded(), Format::Csv), @r#"
+        insta::assert_snapshot!(solve_report(&samples::overloaded(), &Evidence::default(), Format::Csv), @r#"
         quantity,value,unit,method
         verdict,overloaded,,
         lambda_per_s,9.0,requests/s,given
@@ -496,11 +531,11 @@ mod tests {
         e2e_s.p95,,s,
         e2e_s.p99,,s,
         "#);
-        insta::assert_snapshot!(compare_report(&samples::compared(), &[], Format::Csv), @r#"
-        quantity,unit,analytic,simulated,ci_low,ci_high,relative_gap,agrees,promised,method
-        running,requests,31.5,31.4,31.2,31.6,0.0031847133757961785,true,true,fluid
-        ttft_s.p99,s,0.575,0.42,0.4,0.44,0.36904761904761907,false,false,fluid
-        queue_growth_per_s,requests/s,,,,,,,true,fluid
+        insta::assert_snapshot!(compare_report(&samples::compared(), &samples::evidence(), &[], Format::Csv), @r#"
+        quantity,unit,analytic,simulated,ci_low,ci_high,relative_gap,agrees,promised,method,verdict,gate,gate_error
+        running,requests,31.5,31.4,31.2,31.6,0.0031847133757961785,true,true,fluid,agrees,trusted,0.002
+        ttft_s.p99,s,0.575,0.42,0.4,0.44,0.36904761904761907,false,false,fluid,do not trust,missed,0.123
+        queue_growth_per_s,requests/s,,,,,,,true,fluid,–,trusted,0.002
         "#);
         let simulated = simulate_report(&samples::simulated(), Format::Csv);
         assert!(simulated.starts_with("quantity,value,ci_low,ci_high,unit,method\n"), "{simulated}");
@@ -510,9 +545,9 @@ mod tests {
     #[test]
     fn lines_are_short_enough_for_a_terminal() {
         for text in [
-            solve_report(&samples::stable(), Format::Table),
+            solve_report(&samples::stable(), &Evidence::default(), Format::Table),
             simulate_report(&samples::simulated(), Format::Table),
-            compare_report(&samples::compared(), &[], Format::Table),
+            compare_report(&samples::compared(), &samples::evidence(), &[], Format::Table),
         ] {
             assert!(text.lines().all(|line| crate::report::text::display_width(line) <= 100), "{text}");
         }
@@ -520,7 +555,7 @@ mod tests {
 
     #[test]
     fn latex_holds_no_bare_symbol() {
-        let text = solve_report(&samples::stable(), Format::Latex);
+        let text = solve_report(&samples::stable(), &Evidence::default(), Format::Latex);
         assert!(text.is_ascii(), "{text}");
         assert!(text.contains("$\\lambda$$^{*}$"), "{text}");
     }

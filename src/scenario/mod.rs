@@ -18,6 +18,7 @@ pub mod policy;
 pub mod prediction;
 pub mod presets;
 pub mod rate;
+pub mod scaled;
 pub mod schema;
 pub mod step_time;
 pub mod time;

@@ -2,18 +2,25 @@
 
 use statrs::function::erf::erfc;
 
-use super::{LengthLaw, Scenario, Workload};
+use super::{FirstToken, LengthLaw, Preemption, Prompts, Scenario, Workload};
 
 /// Highest power of the prompt length kept.
 pub const PROMPT_POWERS: usize = 4;
 /// Highest power of the output length kept.
 pub const OUTPUT_POWERS: usize = 4;
 
-/// E\[sⁱ oʲ\] of the requests that are served, that is, given s + o ≤ M, with the probability of the others.
+type Table = [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1];
+
+/// E\[sⁱ oʲ\] of the requests that are served, that is, of those that fit the memory and the token budget, with the
+/// probability of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
-    raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
-    /// Share of requests rejected because their peak does not fit.
+    raw: Table,
+    /// The same of the lengths as memory sees them: a request holds s + i tokens in its i-th iteration, i = 1..o.
+    held: Table,
+    /// (κ, δ): s = κ·(s held) + δ.
+    processed: (f64, f64),
+    /// Share of requests rejected because their peak does not fit the memory, or their prompt the token budget.
     pub rejected: f64,
     /// P(o > u) for u = 0, 1, …, of the served requests.
     pub output_survival: Vec<f64>,
@@ -24,25 +31,63 @@ pub struct Moments {
 impl Moments {
     /// The moments of a validated scenario's requests, all classes together.
     pub fn of(scenario: &Scenario) -> Self {
-        let limit = usable_memory(scenario).unwrap_or(u64::MAX);
-        Self::of_workload(&scenario.workload, limit)
+        Self::of_served(&scenario.workload, Served::of(scenario))
     }
 
     /// The moments of the requests with s + o ≤ `limit`.
     pub fn of_workload(workload: &Workload, limit: u64) -> Self {
+        Self::of_served(workload, Served { peak: limit, prompt: u64::MAX })
+    }
+
+    fn of_served(workload: &Workload, served: Served) -> Self {
         let mut sums = Sums::default();
         if let Some(source) = &workload.trace {
             let mass = 1.0 / source.requests.requests.len().max(1) as f64;
             for request in &source.requests.requests {
-                sums.add_pair(request.prompt, request.output, mass, limit);
+                sums.add_pair(request.prompt, request.output, mass, served);
             }
         } else {
             let total: f64 = workload.class.iter().map(|class| class.share).sum();
             for class in &workload.class {
-                sums.add_independent(&class.prompt, &class.output, class.share / total, limit);
+                sums.add_independent(&class.prompt, &class.output, class.share / total, served);
             }
         }
         sums.finish()
+    }
+
+    /// Lengths as an instance with the scenario's rules processes and holds them, brought to one form: the iteration that ends a
+    /// prompt of s tokens counts as the first of o. If it emits nothing (`first_token = decode`) there is one more iteration,
+    /// o + 1 in all, which hold s, s + 1, …, s + o tokens. If prompts are present nothing of them is processed: the first of
+    /// o decodes stands for a prompt of one token.
+    #[must_use]
+    pub fn in_iterations(mut self, scenario: &Scenario) -> Self {
+        let rules = scenario.batch_rules();
+        if rules.prompts == Prompts::Present {
+            let outputs = self.raw[0];
+            self.raw = [outputs; PROMPT_POWERS + 1];
+            self.prompt_masses = vec![0.0, 1.0];
+            self.processed = (0.0, 1.0);
+        } else if rules.first_token == FirstToken::Decode {
+            self.raw.iter_mut().for_each(|row| *row = shifted(*row, 1.0));
+            self.held = self.raw;
+            for column in 0..=OUTPUT_POWERS {
+                let powers = shifted(self.held.map(|row| row[column]), -1.0);
+                self.held.iter_mut().zip(powers).for_each(|(row, power)| row[column] = power);
+            }
+            self.output_survival.insert(0, 1.0);
+            self.processed = (1.0, 1.0);
+        }
+        self
+    }
+
+    /// E\[sⁱ oʲ\] with the prompt as memory sees it.
+    pub fn held(&self, i: usize, j: usize) -> f64 {
+        self.held[i][j]
+    }
+
+    /// (κ, δ): a prompt whose tokens count as s in memory has κ·s + δ tokens to process.
+    pub fn processed(&self) -> (f64, f64) {
+        self.processed
     }
 
     /// E\[sⁱ oʲ\], i ≤ 4, j ≤ 4.
@@ -56,6 +101,30 @@ impl Moments {
         let outputs = self.raw[0];
         for (row, power) in self.raw.iter_mut().zip(powers) {
             *row = outputs.map(|moment| moment * power);
+        }
+        self.held = self.raw;
+    }
+
+    /// The same requests after their first token, which leaves those with one token out: o − 1 tokens to come, and no prompt to be
+    /// processed but the one token with which every decode iteration begins (s = 1). What the context of the prompt costs or
+    /// holds is no part of it.
+    pub fn after_first_token(&self) -> Self {
+        let rest = self.output_survival.get(1).copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+        let output_survival: Vec<f64> = self.output_survival.iter().skip(1).map(|above| above / rest).collect();
+        let mut powers = [1.0; OUTPUT_POWERS + 1];
+        for (j, power) in powers.iter_mut().enumerate().skip(1) {
+            // E[(o − 1)ʲ | o > 1]; requests with o = 1 add nothing.
+            let terms = (0..=j).map(|k| binomial(j, k) * if (j - k) % 2 == 0 { 1.0 } else { -1.0 } * self.raw[0][k]);
+            *power = terms.sum::<f64>() / rest;
+        }
+        let raw = [powers; PROMPT_POWERS + 1];
+        Self {
+            raw,
+            held: raw,
+            processed: (1.0, 0.0),
+            rejected: self.rejected,
+            output_survival,
+            prompt_masses: vec![0.0, 1.0],
         }
     }
 
@@ -76,29 +145,39 @@ impl Moments {
 
     /// E\[g\], g = os + o(o+1)/2: KV tokens held, summed over the o iterations of a request with a whole prompt.
     pub fn held_mean(&self) -> f64 {
-        self.raw[1][1] + (self.raw[0][2] + self.raw[0][1]) / 2.0
+        self.held[1][1] + (self.held[0][2] + self.held[0][1]) / 2.0
     }
 
     /// E\[(s+o)\], the mean peak.
     pub fn peak_mean(&self) -> f64 {
-        self.raw[1][0] + self.raw[0][1]
+        self.held[1][0] + self.held[0][1]
     }
 
     /// E\[(s+o)²\].
     pub fn peak_second(&self) -> f64 {
-        self.raw[2][0] + 2.0 * self.raw[1][1] + self.raw[0][2]
+        self.held[2][0] + 2.0 * self.held[1][1] + self.held[0][2]
+    }
+
+    /// Whether all requests have one prompt and one output length.
+    pub fn is_one_valued(&self) -> bool {
+        let single = |first: f64, second: f64| second - first * first <= 1e-9 * second;
+        single(self.held[1][0], self.held[2][0]) && single(self.raw[0][1], self.raw[0][2])
     }
 
     /// E\[o(s+o)\]: KV reserved, summed over a request's iterations, under reserve admission.
     pub fn reserved_mean(&self) -> f64 {
-        self.raw[1][1] + self.raw[0][2]
+        self.held[1][1] + self.held[0][2]
     }
 
     /// E\[Σ_{i=1..o} (s+i)²\].
     pub fn held_squares(&self) -> f64 {
-        let r = &self.raw;
+        let r = &self.held;
         r[2][1] + r[1][2] + r[1][1] + r[0][3] / 3.0 + r[0][2] / 2.0 + r[0][1] / 6.0
     }
+}
+
+fn binomial(n: usize, k: usize) -> f64 {
+    (0..k).map(|i| (n - i) as f64 / (i + 1) as f64).product()
 }
 
 /// M rounded down to whole blocks; none when unlimited.
@@ -107,17 +186,50 @@ pub fn usable_memory(scenario: &Scenario) -> Option<u64> {
     instance.kv_tokens.map(|tokens| tokens / instance.block_tokens * instance.block_tokens)
 }
 
+/// Which requests are served: s + o ≤ `peak` and s ≤ `prompt`.
+#[derive(Debug, Clone, Copy)]
+struct Served {
+    peak: u64,
+    prompt: u64,
+}
+
+impl Served {
+    /// Prompts that are processed whole must fit the token budget; where victims are prefilled again, all but their last token.
+    fn of(scenario: &Scenario) -> Self {
+        let memory = usable_memory(scenario).unwrap_or(u64::MAX);
+        let whole = scenario.batch_rules().prompts == Prompts::Whole;
+        match scenario.instance.max_batch_tokens {
+            Some(budget) if whole && scenario.policy.preemption == Preemption::Recompute => {
+                Self { peak: memory.min(budget + 1), prompt: budget }
+            }
+            Some(budget) if whole => Self { peak: memory, prompt: budget },
+            _ => Self { peak: memory, prompt: u64::MAX },
+        }
+    }
+}
+
+/// The powers of x + `by` from those of x.
+fn shifted<const N: usize>(powers: [f64; N], by: f64) -> [f64; N] {
+    let mut result = powers;
+    for round in 1..N {
+        for k in (round..N).rev() {
+            result[k] += by * result[k - 1];
+        }
+    }
+    result
+}
+
 #[derive(Default)]
 struct Sums {
-    raw: [[f64; OUTPUT_POWERS + 1]; PROMPT_POWERS + 1],
+    raw: Table,
     served: f64,
     output: Vec<f64>,
     prompt: Vec<f64>,
 }
 
 impl Sums {
-    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: u64) {
-        if prompt + output > limit {
+    fn add_pair(&mut self, prompt: u64, output: u64, mass: f64, limit: Served) {
+        if prompt + output > limit.peak || prompt > limit.prompt {
             return;
         }
         self.served += mass;
@@ -136,14 +248,15 @@ impl Sums {
 
     /// Adds independent laws. Without a binding limit the moments factorise; with one, each prompt length meets the outputs
     /// that fit beside it through cumulated moments.
-    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: u64) {
-        let prompts = masses(prompt);
+    fn add_independent(&mut self, prompt: &LengthLaw, output: &LengthLaw, share: f64, limit: Served) {
+        let mut prompts = masses(prompt);
+        prompts.truncate((limit.prompt as usize).saturating_add(1));
         let outputs = masses(output);
         let longest = (prompts.len() + outputs.len()) as u64;
-        if longest.saturating_sub(2) <= limit {
+        if longest.saturating_sub(2) <= limit.peak {
             self.add_product(&prompts, &outputs, share);
         } else {
-            self.add_limited(&prompts, &outputs, share, limit);
+            self.add_limited(&prompts, &outputs, share, limit.peak);
         }
     }
 
@@ -155,8 +268,9 @@ impl Sums {
                 *cell += share * left * right;
             }
         }
-        self.served += share;
-        add_masses(&mut self.output, outputs, share);
+        // A budget may have cut the prompts.
+        self.served += share * of_prompt[0];
+        add_masses(&mut self.output, outputs, share * of_prompt[0]);
         add_masses(&mut self.prompt, prompts, share);
     }
 
@@ -208,7 +322,14 @@ impl Sums {
         output_survival.pop();
         let rejected = if 1.0 - self.served < 1e-12 { 0.0 } else { 1.0 - self.served };
         self.prompt.iter_mut().for_each(|mass| *mass /= served);
-        Moments { raw: self.raw, rejected, output_survival, prompt_masses: self.prompt }
+        Moments {
+            raw: self.raw,
+            held: self.raw,
+            processed: (1.0, 0.0),
+            rejected,
+            output_survival,
+            prompt_masses: self.prompt,
+        }
     }
 }
 
@@ -358,5 +479,40 @@ mod tests {
         assert_relative_eq!(moments.prompt_mean(), (3.0 * 1.0 + 2.0 * 2.0 + 3.0) / 6.0, max_relative = 1e-12);
         assert_relative_eq!(moments.output_survival[1], 0.5, max_relative = 1e-12);
         assert_eq!(moments.output_survival.len(), 4);
+    }
+
+    /// Against sums over the iterations of every pair of s in {2, 5} and o in {1, 3}.
+    #[test]
+    fn lengths_by_iteration() {
+        let few = |a, b| LengthLaw::Mixture {
+            parts: [a, b]
+                .map(|tokens| super::super::MixturePart { weight: 0.5, law: LengthLaw::Constant { tokens } })
+                .to_vec(),
+        };
+        let text = super::super::presets::get("decode-heavy").unwrap().text;
+        let mut scenario = super::super::load("test", text, &[]).unwrap();
+        scenario.workload = workload(few(2, 5), few(1, 3));
+        scenario.instance.kv_tokens = None;
+        for (first, present) in [(FirstToken::Decode, false), (FirstToken::Decode, true), (FirstToken::Prefill, false)]
+        {
+            scenario.policy.batching.first_token = Some(first);
+            scenario.policy.batching.prompts = present.then_some(Prompts::Present);
+            let (mut work, mut held, mut squares, mut peak) = (0.0, 0.0, 0.0, 0.0);
+            for (s, o) in [(2.0, 1), (2.0, 3), (5.0, 1), (5.0, 3)] {
+                let mut tokens =
+                    if present { vec![] } else { vec![s + if first == FirstToken::Prefill { 1.0 } else { 0.0 }] };
+                let decodes = if first == FirstToken::Prefill { 2..=o } else { 1..=o };
+                tokens.extend(decodes.map(|i| s + f64::from(i)));
+                work += 0.25 * (tokens.len() as f64 + if present { 0.0 } else { s - 1.0 });
+                held += 0.25 * tokens.iter().sum::<f64>();
+                squares += 0.25 * tokens.iter().map(|held| held * held).sum::<f64>();
+                peak += 0.25 * (s + f64::from(o));
+            }
+            let moments = Moments::of(&scenario).in_iterations(&scenario);
+            assert_relative_eq!(moments.work_mean(), work, max_relative = 1e-12);
+            assert_relative_eq!(moments.held_mean(), held, max_relative = 1e-12);
+            assert_relative_eq!(moments.held_squares(), squares, max_relative = 1e-12);
+            assert_relative_eq!(moments.peak_mean(), peak, max_relative = 1e-12);
+        }
     }
 }

@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod assignment;
 pub mod budget;
+pub mod capacity;
 pub mod order;
 pub mod routing;
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! The two answers held against each other: analytic value, simulated value with its interval, gap, and whether they agree.
 
+use super::gate::BOUNDARY;
+use super::gate::evidence::evidence;
 use super::plan::{Plan, WARMUP_RULE, Wishes};
 use super::simulate::solution_of;
 use super::stability::{self, SaturatedOptions};
 use super::trials::{self, Progress};
 use crate::answer::compare::CompareRow;
+use crate::answer::trust::{Evidence, Mark};
 use crate::answer::{Figure, FluidSolution, SimulatedSolution, Verdict};
 use crate::des::{BLOCK_S, Feed, Options, Run};
 use crate::fluid;
 use crate::scenario::trace::dispersion;
 use crate::scenario::{Scenario, Time, TraceMode};
-use crate::stats::equivalence::{agrees, relative_gap};
+use crate::stats::equivalence::{agrees, relative_gap, resolves};
 use crate::stats::interval::Interval;
 
 /// States sampled along a trial, for the overlay plot.
@@ -38,6 +41,8 @@ pub struct Comparison {
     pub simulated: SimulatedSolution,
     /// One row per quantity.
     pub rows: Vec<CompareRow>,
+    /// What the gate has seen near by.
+    pub evidence: Evidence,
     /// The trials, with sampled states.
     pub runs: Vec<Run>,
     /// End of the measured part in seconds.
@@ -47,7 +52,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether every promised quantity agrees.
+    /// Whether no promise is broken. An interval too wide to tell breaks none.
     pub fn holds(&self) -> bool {
         self.rows.iter().all(|row| !row.promised || row.agrees != Some(false))
     }
@@ -64,52 +69,42 @@ pub fn compare(scenario: &Scenario, options: &CompareOptions, progress: Progress
     let simulated = solution_of(scenario, &runs, Some(fluid.verdict));
     let saturated =
         stability::saturated(scenario, &fluid, &SaturatedOptions::new(options.seed, options.trials), progress);
-    let rows = rows(scenario, &fluid, &simulated, saturated.throughput_per_s);
+    let evidence = evidence(scenario, &fluid);
+    let rows = rows(&fluid, &simulated, saturated.throughput_per_s, &evidence);
     let notes = notes(scenario, &fluid, &plan, options, &runs);
-    Comparison { fluid, simulated, rows, runs, horizon_s: engine.horizon.seconds(), notes }
+    Comparison { fluid, simulated, rows, evidence, runs, horizon_s: engine.horizon.seconds(), notes }
 }
 
 fn rows(
-    scenario: &Scenario,
     fluid: &FluidSolution,
     simulated: &SimulatedSolution,
     saturated: Option<Figure>,
+    evidence: &Evidence,
 ) -> Vec<CompareRow> {
     let boundary = Figure::of(fluid.boundary.low_per_s, fluid.boundary.method);
-    let mut rows = vec![row("lambda_star_per_s", Some(boundary), saturated, Some(0.01))];
-    let load = fluid.lambda_per_s / fluid.boundary.low_per_s;
-    let poisson = scenario.workload.arrivals.squared_cv() == 1.0
-        && scenario.workload.rate_shape.is_constant()
-        && scenario.workload.trace.as_ref().is_none_or(|source| source.mode == TraceMode::Resample);
+    let mut rows = vec![row(BOUNDARY, Some(boundary), saturated, evidence.mark(BOUNDARY))];
     for ((name, analytic), (_, measured)) in fluid.summary.quantities().into_iter().zip(simulated.summary.quantities())
     {
-        if analytic.is_none() && measured.is_none() {
-            continue;
+        if analytic.is_some() || measured.is_some() {
+            rows.push(row(&name, analytic, measured, evidence.mark(&name)));
         }
-        let tolerance = if poisson { promise(&name, load, fluid.verdict) } else { None };
-        rows.push(row(&name, analytic, measured, tolerance));
     }
     rows
 }
 
-/// The relative error promised for a quantity at load λ/λ*, beyond the confidence interval; none where nothing is promised.
-pub fn promise(quantity: &str, load: f64, verdict: Verdict) -> Option<f64> {
-    match (quantity, verdict) {
-        ("throughput_per_s", _) => Some(0.01),
-        (_, Verdict::Overloaded | Verdict::Metastable) => None,
-        ("tbt_s.mean", _) if load <= 0.75 => Some(0.02),
-        ("ttft_s.mean" | "e2e_s.mean", _) if load <= 0.75 => Some(0.03),
-        ("running" | "kv_tokens", _) if load <= 0.75 => Some(0.04),
-        _ => None,
-    }
-}
-
-fn row(quantity: &str, analytic: Option<Figure>, simulated: Option<Figure>, tolerance: Option<f64>) -> CompareRow {
+fn row(quantity: &str, analytic: Option<Figure>, simulated: Option<Figure>, gate: Mark) -> CompareRow {
     let both = analytic.zip(simulated);
-    let agreement = both.and_then(|(left, right)| {
-        let (low, high) = right.interval?;
-        let interval = Interval { mean: right.value, low, high };
-        Some(agrees(left.value, &interval, tolerance.unwrap_or(0.0)))
+    let interval = simulated.and_then(|figure| {
+        let (low, high) = figure.interval?;
+        Some(Interval { mean: figure.value, low, high })
+    });
+    let resolved = gate.tolerance.zip(interval).map(|(tolerance, interval)| resolves(&interval, tolerance));
+    let agreement = analytic.zip(interval).map(|(analytic, interval)| {
+        // An interval too wide to tell is given its own width once more: chance alone seldom reaches that far.
+        let wide =
+            Interval { low: 2.0 * interval.low - interval.mean, high: 2.0 * interval.high - interval.mean, ..interval };
+        let fair = if resolved == Some(false) { wide } else { interval };
+        agrees(analytic.value, &fair, gate.tolerance.unwrap_or(0.0))
     });
     CompareRow {
         quantity: quantity.to_owned(),
@@ -117,7 +112,9 @@ fn row(quantity: &str, analytic: Option<Figure>, simulated: Option<Figure>, tole
         simulated,
         relative_gap: both.and_then(|(left, right)| relative_gap(left.value, right.value)),
         agrees: agreement,
-        promised: tolerance.is_some(),
+        promised: gate.tolerance.is_some(),
+        resolved,
+        gate,
         method: analytic.map(|figure| figure.method),
     }
 }
@@ -154,4 +151,29 @@ fn trace_note(scenario: &Scenario) -> Option<String> {
          The analytic queue and latencies assume Poisson arrivals and are too low by what these bursts add; λ* and the step \
          time at a given load do not depend on it. Trials are random blocks of {BLOCK_S} s of the trace (circular block bootstrap)."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Method;
+    use crate::answer::trust::Standing;
+
+    fn judged(analytic: f64, half: f64, tolerance: Option<f64>) -> CompareRow {
+        let mark = Mark { standing: Standing::Trusted, error: Some(0.0), tolerance };
+        let simulated = Figure::simulated(1.0, 1.0 - half, 1.0 + half);
+        row("running", Some(Figure::of(analytic, Method::Fluid)), Some(simulated), mark)
+    }
+
+    #[test]
+    fn a_wide_interval_neither_agrees_nor_breaks_a_promise() {
+        let sharp = judged(1.02, 0.005, Some(0.01));
+        assert_eq!((sharp.resolved, sharp.agrees), (Some(true), Some(false)));
+        assert_eq!(judged(1.012, 0.005, Some(0.01)).agrees, Some(true));
+        // Beyond the interval by more than the tolerance, but the interval itself is wider than that.
+        let wide = judged(1.12, 0.1, Some(0.01));
+        assert_eq!((wide.resolved, wide.agrees), (Some(false), Some(true)));
+        assert_eq!(judged(1.22, 0.1, Some(0.01)).agrees, Some(false));
+        assert_eq!((judged(1.2, 0.1, None).resolved, judged(1.2, 0.1, None).agrees), (None, Some(false)));
+    }
 }

@@ -3,9 +3,11 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
+pub mod gate;
 mod operations;
 pub mod plan;
 pub mod queues;
+pub mod scale;
 pub mod simulate;
 pub mod stability;
 mod summary;

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use band::band;
 pub use ode::OdeError;
 pub use scope::refusal;
-pub use summary::PathSummary;
+pub use summary::{DRAINED, PathSummary};
 
 use super::load::Load;
 use crate::scenario::{Class, Pace, Preemption, Scenario, ScenarioError};

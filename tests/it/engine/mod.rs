@@ -3,7 +3,7 @@
 
 mod cluster;
 mod differential;
-mod notes;
+pub mod notes;
 mod oracle_reference;
 mod oracles;
 mod properties;

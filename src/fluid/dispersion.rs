@@ -1,0 +1,71 @@
+//! How bursty arrivals are on a time scale: the index of dispersion of counts, Var N(t)/E\[N(t)\].
+//!
+//! Of a renewal process with interval transform φ, ∫ Var N(t)·e^{−st} dt is known in closed form. Weighting the index by
+//! s²t·e^{−st}, of mean 2/s, gives 1 + 2·(φ/(1 − φ) − λ/s): 1 on short scales unless intervals are equal, cv² on long ones.
+
+use crate::scenario::{ArrivalLaw, Scenario};
+
+/// The index around the time `seconds` at `rate` arrivals per second.
+pub(super) fn index(scenario: &Scenario, rate: f64, seconds: f64) -> f64 {
+    if scenario.workload.trace.is_some() || !seconds.is_finite() {
+        return 1.0;
+    }
+    let arrivals = (rate * seconds).max(1e-9);
+    let decay = 2.0 / arrivals;
+    match scenario.workload.arrivals {
+        ArrivalLaw::Poisson {} => 1.0,
+        ArrivalLaw::Deterministic {} => of_odds(1.0 / decay.exp_m1(), decay),
+        ArrivalLaw::Gamma { cv } => {
+            let shape = 1.0 / (cv * cv);
+            of_odds(1.0 / (shape * (decay / shape).ln_1p()).exp_m1(), decay)
+        }
+    }
+}
+
+/// The index from φ/(1 − φ) and s/λ.
+fn of_odds(odds: f64, decay: f64) -> f64 {
+    (1.0 + 2.0 * (odds - 1.0 / decay)).max(0.0)
+}
+
+/// The index of the superposed completions of many residents, each a renewal process with outputs of the given survival
+/// function P(o > u) and mean, around 2/`decay` iterations.
+pub(super) fn of_completions(survival: &[f64], mean: f64, decay: f64) -> f64 {
+    // φ = 1 − (1 − z)·Σ P(o > u) z^u with z = e^{−s}.
+    let z = (-decay).exp();
+    let sum = survival.iter().rev().fold(0.0, |sum, above| above + z * sum);
+    let missing = (-(-decay).exp_m1() * sum).clamp(1e-300, 1.0);
+    of_odds((1.0 - missing) / missing, decay * mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::testing::{affine, constant, scenario};
+    use approx::assert_relative_eq;
+
+    #[test]
+    fn an_index_runs_from_one_to_the_squared_cv() {
+        let mut question = scenario(1.0, constant(1), constant(1), affine(1.0, 0.0), 4);
+        for (law, long) in [
+            (ArrivalLaw::Poisson {}, 1.0),
+            (ArrivalLaw::Gamma { cv: 2.0 }, 4.0),
+            (ArrivalLaw::Gamma { cv: 0.5 }, 0.25),
+            (ArrivalLaw::Deterministic {}, 0.0),
+        ] {
+            question.workload.arrivals = law;
+            assert_relative_eq!(index(&question, 3.0, 1e5), long, epsilon = 1e-3);
+            let short = index(&question, 3.0, 1e-4);
+            assert!((short - 1.0).abs() < 0.5, "{short}");
+        }
+    }
+
+    #[test]
+    fn completions_of_geometric_outputs_are_nearly_poisson() {
+        let survival: Vec<f64> = (0..4000).map(|u| 0.99_f64.powi(u)).collect();
+        for decay in [1e-4, 1e-2, 0.1] {
+            assert_relative_eq!(of_completions(&survival, 100.0, decay), 1.0, epsilon = 0.06);
+        }
+        let fixed = vec![1.0; 100];
+        assert_relative_eq!(of_completions(&fixed, 100.0, 1e-5), 0.0, epsilon = 1e-3);
+    }
+}
