@@ -264,11 +264,7 @@ fn settle(base: f64, flow: f64, most: f64, step_s: &dyn Fn(f64) -> f64) -> f64 {
         }
         let middle = high.0 - high.1 * (high.0 - low.0) / (high.1 - low.1);
         let found = (middle, excess(middle));
-        if found.1 * high.1 < 0.0 {
-            low = high
-        } else {
-            low.1 *= 0.5
-        }
+        low = if found.1 * high.1 < 0.0 { high } else { (low.0, 0.5 * low.1) };
         high = found;
     }
     high.0
