@@ -6,6 +6,7 @@ use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Form, Path, PathOptions, Prepared, Tier, scope};
 use crate::report;
+use crate::scenario::Scenario;
 use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
@@ -61,6 +62,10 @@ pub struct Args {
     /// Bins of age per class in the ODE
     #[arg(long, value_name = "N", default_value_t = 64, requires = "path", value_parser = clap::value_parser!(u64).range(4..=4096))]
     bins: u64,
+
+    /// Integrate the ODE by explicit steps (Dormand and Prince), which are short where bins are many
+    #[arg(long, requires = "path")]
+    explicit: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,7 +82,8 @@ impl Args {
             FormArg::Map => Form::Map,
             FormArg::Ode => Form::Ode,
         };
-        PathOptions { bins: self.bins as usize, form, ..PathOptions::new(self.horizon, self.backlog as f64) }
+        let usual = PathOptions::new(self.horizon, self.backlog as f64);
+        PathOptions { bins: self.bins as usize, form, stiff: usual.stiff && !self.explicit, ..usual }
     }
 }
 
@@ -117,8 +123,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         report::file::write_whole(file, &csv(&path))?;
     }
     if let Some(file) = &args.plot {
-        let band = fluid::path::band(&scenario, &path);
-        report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &band)))?;
+        report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &deviations(&scenario, &path))))?;
     }
     // A path exists for some rules that have no steady-state answer.
     let answer = scope::refusal(&scenario).is_none().then(|| {
@@ -145,6 +150,16 @@ fn equilibrium(args: &Args) -> anyhow::Result<Outcome> {
     let seen = evidence(&scenario, &solution);
     args.output.write(&report::solve_report(&solution, &seen, args.output.format()))?;
     Ok(Outcome::Fine)
+}
+
+/// The standard deviation of the number in the system along the path: from the linear noise by age, or where that is not covered
+/// from the diffusion of the number alone.
+fn deviations(scenario: &Scenario, path: &Path) -> Vec<f64> {
+    let noise = fluid::noise::along(scenario, path);
+    if noise.is_empty() {
+        return fluid::path::band(scenario, path);
+    }
+    noise.iter().map(|noise| noise.in_system_sd).collect()
 }
 
 fn csv(path: &Path) -> String {

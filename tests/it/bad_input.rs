@@ -101,7 +101,11 @@ const CASES: &[Case] = &[
         "chat-70b-4xa100: policy.engine: ",
         &["theory does not cover", "fluidsim simulate"],
     ),
-    (&["solve", "--replicas", "2", "--trajectory", "p.csv"], "chat-70b-4xa100: cluster: ", &["more than one instance"]),
+    (
+        &["solve", "--order", "srpt", "--trajectory", "p.csv"],
+        "chat-70b-4xa100: policy.order: ",
+        &["`srpt`", "no fluid path"],
+    ),
     (
         &[
             "compare",
