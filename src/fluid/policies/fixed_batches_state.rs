@@ -11,6 +11,8 @@ use super::latencies::{Start, e2e_percentiles, starts_percentiles};
 
 /// Mass that no longer counts.
 const NOTHING: f64 = 1e-10;
+/// Steps of the chain at most: it begins near its law.
+const ROUNDS: usize = 300;
 /// Most states of the queue.
 const STATES: usize = 1 << 14;
 
@@ -63,7 +65,7 @@ fn services(engine: &Exclusive, batches: &Batches) -> Vec<Service> {
         drain.sequence_seconds += more;
         drain.later_sequence_seconds += more * drain.later_sequence_seconds / drain.sequence_seconds.max(1e-300);
         let per_decode = ((drain.seconds - base * drain.steps) / (count * engine.decodes)).max(0.0);
-        let longest = sums.longest_variance(engine.decoding(), count);
+        let longest = longest_variance(engine.decoding(), count);
         let decodes = engine.moment(0, 2) - engine.decodes * engine.decodes;
         let prompts = load.moments.raw(2, 0) - load.prompt() * load.prompt();
         let variance = (base * base + 2.0 * base * per_decode) * longest
@@ -106,17 +108,17 @@ impl Sums {
         }
         found
     }
+}
 
-    /// Var of the longest of n outputs.
-    fn longest_variance(&self, alive: &[f64], n: f64) -> f64 {
-        let (mut mean, mut second) = (0.0, 0.0);
-        for (k, q) in alive.iter().enumerate() {
-            let some = 1.0 - (1.0 - q).powf(n);
-            mean += some;
-            second += (2.0 * k as f64 + 1.0) * some;
-        }
-        (second - mean * mean).max(0.0)
+/// Var of the longest of n outputs.
+fn longest_variance(alive: &[f64], n: f64) -> f64 {
+    let (mut mean, mut second) = (0.0, 0.0);
+    for (k, q) in alive.iter().enumerate() {
+        let some = 1.0 - (1.0 - q).powf(n);
+        mean += some;
+        second += (2.0 * k as f64 + 1.0) * some;
     }
+    (second - mean * mean).max(0.0)
 }
 
 /// Prompts that fill an iteration are shorter than others: the seconds of full ones are those of the packed batches.
@@ -199,7 +201,7 @@ fn law_of(mean: f64, variance: f64) -> Law {
     let top = 1.0;
     let mut below = Vec::new();
     let (mut mass, mut k) = (top, mode);
-    while k > 0.0 && mass > 1e-9 * top {
+    while k > 0.0 && mass > 1e-7 * top {
         k -= 1.0;
         mass /= ratio(k);
         below.push(mass);
@@ -208,7 +210,7 @@ fn law_of(mean: f64, variance: f64) -> Law {
     below.reverse();
     below.push(top);
     let (mut mass, mut k) = (top, mode);
-    while mass > 1e-9 * top {
+    while mass > 1e-7 * top {
         mass *= ratio(k);
         k += 1.0;
         below.push(mass);
@@ -250,21 +252,20 @@ impl Queue {
         let mut queue = Self { law: vec![1.0], at_least, packs };
         let rows: Vec<Vec<f64>> = (0..=most).map(|q| queue.next(q, &arrivals)).collect();
         queue.law = start(&rows[most], most);
-        // Beyond, a batch changes the queue by the same law: from `most`, as many more.
-        for _ in 0..4000 {
+        for _ in 0..ROUNDS {
             let next = queue.advanced(&rows, most);
             let len = next.len().max(queue.law.len());
             let at = |law: &[f64], q: usize| law.get(q).copied().unwrap_or(0.0);
             let change: f64 = (0..len).map(|q| (at(&next, q) - at(&queue.law, q)).abs()).sum();
             queue.law = next;
-            if change < 1e-7 {
-                return Some(queue);
+            if change < 2e-6 {
+                break;
             }
             if queue.law.len() > STATES {
                 return None;
             }
         }
-        None
+        Some(queue)
     }
 
     /// (n, P) of the batch that begins with q waiting; from nobody, of the next arrival alone.
@@ -308,7 +309,7 @@ impl Queue {
                 *sum += mass * share;
             }
         }
-        let last = next.iter().rposition(|mass| *mass > 1e-10).unwrap_or(0);
+        let last = next.iter().rposition(|mass| *mass > 1e-8).unwrap_or(0);
         next.truncate(last + 1);
         let total: f64 = next.iter().sum();
         next.iter_mut().for_each(|mass| *mass /= total);
@@ -381,7 +382,7 @@ fn start(full: &[f64], most: usize) -> Vec<f64> {
     let decay = (2.0 * (most as f64 - mean).max(1e-3) / (second + 1.0)).min(1.0);
     let ratio = (-decay).exp();
     let mut law = vec![1.0 - ratio];
-    while law.len() < STATES / 2 && law[law.len() - 1] > 1e-10 {
+    while law.len() < STATES / 2 && law[law.len() - 1] > 1e-8 {
         law.push(law[law.len() - 1] * ratio);
     }
     law

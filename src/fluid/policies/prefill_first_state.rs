@@ -287,7 +287,7 @@ impl View {
 /// Cells of the lattice of the prompts of one iteration.
 const CELLS: usize = 192;
 
-/// The tokens of a Poisson number (mean `count`) of prompts, in few values with their masses; `some` leaves out nobody.
+/// The tokens of a Poisson number (mean `count`) of prompts, with their masses; `some` leaves out nobody.
 fn brought(engine: &Exclusive, count: f64, some: bool) -> Vec<(f64, f64)> {
     let m = &engine.load.moments;
     let longest = m.prompt_masses.len() as f64;
@@ -297,9 +297,9 @@ fn brought(engine: &Exclusive, count: f64, some: bool) -> Vec<(f64, f64)> {
     if some {
         law[0] = (law[0] - (-count).exp()).max(0.0);
     }
-    coarse(
-        law.iter().enumerate().map(|(k, mass)| ((k as f64 * cell).max(if some { 1.0 } else { 0.0 }), *mass)).collect(),
-    )
+    let least = if some { 1.0 } else { 0.0 };
+    let total: f64 = law.iter().sum();
+    law.iter().enumerate().map(|(k, mass)| ((k as f64 * cell).max(least), mass / total)).collect()
 }
 
 /// Seconds of an iteration of prompts.
@@ -315,17 +315,20 @@ fn batches(engine: &Exclusive, decode: f64, prompts: f64, per_s: f64) -> Vec<Int
     for _ in 0..40 {
         weight *= -(-rate * silence).exp_m1();
         let law = brought(engine, rate * silence, true);
-        let moment =
-            |power: i32| law.iter().map(|&(tokens, mass)| mass * batch_s(engine, tokens).powi(power)).sum::<f64>();
-        let (length, second) = (moment(1), moment(2));
+        let times = gathered(law.iter().map(|&(tokens, mass)| (batch_s(engine, tokens), mass)).collect());
+        let length = times.iter().map(|time| time.0 * time.1).sum::<f64>();
         let settled = (length - silence).abs() < 0.01 * length;
-        found.push(Interval { length, second, per_s: weight * per_s });
+        let from = found.len();
+        found.extend(times.iter().map(|&(time, mass)| Interval {
+            length: time,
+            second: time * time,
+            per_s: weight * per_s * mass,
+        }));
         silence = length;
         if settled {
             // The rest of the phase is of this kind.
             let more = -(-rate * silence).exp_m1();
-            let last = found.len() - 1;
-            found[last].per_s /= 1.0 - more;
+            found[from..].iter_mut().for_each(|i| i.per_s /= 1.0 - more);
         }
         if settled || weight < 1e-4 {
             break;
@@ -392,14 +395,14 @@ fn starts(engine: &Exclusive, intervals: &[Interval], more_s: Option<f64>) -> Ve
     let lengths = intervals.iter().map(|i| (i.second / i.length, i.per_s * i.length));
     let total: f64 = lengths.clone().map(|length| length.1).sum();
     let mut found = Vec::new();
-    for (length, share) in coarse(lengths.collect()) {
-        let beside = more_s.map_or_else(|| brought(engine, others(engine, length), false), |_| vec![(0.0, 1.0)]);
-        let whole: f64 = beside.iter().map(|other| other.1).sum();
+    for (length, share) in gathered(lengths.collect()) {
+        let beside =
+            more_s.map_or_else(|| coarse(brought(engine, others(engine, length), false)), |_| vec![(0.0, 1.0)]);
         let mut times = Vec::with_capacity(prompts.len() * beside.len());
         for &(own, of_own) in &prompts {
             times.extend(beside.iter().map(|&(other, mass)| {
                 let tokens = (own + other).min(load.budget.max(own));
-                (batch_s(engine, tokens) + more_s.unwrap_or(0.0), of_own * mass / whole)
+                (batch_s(engine, tokens) + more_s.unwrap_or(0.0), of_own * mass)
             }));
         }
         found.extend(gathered(times).iter().map(|&(time, mass)| Start {
@@ -459,15 +462,14 @@ fn gaps(engine: &Exclusive, cycles: &Cycles, chain: &Chain) -> [f64; 3] {
         let (decode, prompts_s, _) = cycles.at(n);
         let none = (-rate * decode).exp();
         atoms.push((decode, mass * none));
-        let first = brought(engine, rate * decode, true);
-        let whole: f64 = first.iter().map(|batch| batch.1).sum();
-        let mean = first.iter().map(|&(tokens, share)| share / whole * batch_s(engine, tokens)).sum::<f64>();
+        let first = coarse(brought(engine, rate * decode, true));
+        let mean = first.iter().map(|&(tokens, share)| share * batch_s(engine, tokens)).sum::<f64>();
         // A second batch follows the more likely the longer the first; what comes then is about exponential.
         let later = (prompts_s / (1.0 - none).max(1e-12) - mean).max(0.0);
         for &(tokens, share) in &first {
             let time = batch_s(engine, tokens);
             let again = -(-rate * time).exp_m1();
-            let share = mass * (1.0 - none) * share / whole;
+            let share = mass * (1.0 - none) * share;
             atoms.push((decode + time, share * (1.0 - again)));
             let rest = later * time / mean / again.max(1e-9);
             for quarter in [0.137, 0.477, 0.96, 2.426] {
