@@ -10,7 +10,7 @@ use crate::answer::{Figure, FluidSolution};
 use crate::des::{Feed, Options, Run, Window};
 use crate::fluid;
 use crate::scenario::moments::usable_memory;
-use crate::scenario::{Moments, Scenario, Time};
+use crate::scenario::{Mixing, Moments, Priority, Scenario, SequenceLimit, Time};
 
 /// How to run the saturated system.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,13 +70,17 @@ pub fn saturated(
     Saturated { throughput_per_s, steps: runs.iter().map(|run| run.steps).sum() }
 }
 
-/// A saturated run of all instances together.
+/// A saturated run of all instances together. Where a request that always waits would let nobody decode there is no throughput to
+/// measure.
 fn together(
     scenario: &Scenario,
     fluid: &FluidSolution,
     options: &SaturatedOptions,
     progress: Progress<'_>,
 ) -> Saturated {
+    if starves_decodes(scenario) {
+        return Saturated { throughput_per_s: None, steps: 0 };
+    }
     let boundary = fluid.boundary.low_per_s;
     let warmup_s = 10.0 * residents_at_saturation(scenario) / boundary;
     let horizon_s = warmup_s + options.completions / boundary;
@@ -85,6 +89,15 @@ fn together(
         Options { seed: options.seed, feed: Feed::Saturated, limit: horizon, ..Options::until(warmup, horizon) };
     let runs = trials::run(scenario, &engine, options.trials, progress);
     Saturated { throughput_per_s: throughput(&windows(&runs)), steps: runs.iter().map(|run| run.totals.steps).sum() }
+}
+
+/// Whether prompts that always wait leave no iteration to the decodes: they go first, and nothing caps the residents.
+fn starves_decodes(scenario: &Scenario) -> bool {
+    let rules = scenario.batch_rules();
+    rules.mixing == Mixing::Exclusive
+        && rules.priority == Priority::PrefillFirst
+        && rules.sequence_limit == SequenceLimit::Batch
+        && scenario.instance.kv_tokens.is_none()
 }
 
 /// About how many requests are resident when a request is always waiting.
