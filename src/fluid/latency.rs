@@ -306,7 +306,9 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
             slots::wait(load, line, capacity, (boundary.low_per_s, boundary.low_per_s))
         }
         Limit::KvMemory => load.memory.map_or_else(Wait::default, |capacity| {
-            slots::wait(load, line, capacity, (boundary.low_per_s, binding.calm_per_s.max(boundary.low_per_s)))
+            let calm = binding.calm_per_s.max(boundary.low_per_s);
+            let full = slots::wait(load, line, capacity, (boundary.low_per_s, calm));
+            Wait { probability: full.probability * slots::without_room(load, calm), ..full }
         }),
         _ => Wait::default(),
     };

@@ -297,6 +297,8 @@ mod tests {
     use crate::scenario::{Class, Scenario, Transfer};
     use approx::assert_relative_eq;
 
+    type Change<'a> = &'a dyn Fn(&mut Scenario);
+
     fn boundary(question: &Scenario) -> Boundary {
         question.validate().unwrap();
         let load = Load::of(question);
@@ -335,7 +337,7 @@ mod tests {
             question.policy.preemption = Preemption::Recompute;
             question.policy.swap_s_per_token = None;
         };
-        let rows: [(&dyn Fn(&mut Scenario), f64); 11] = [
+        let rows: [(Change, f64); 11] = [
             (&|_| {}, 15.3617),
             (&|q| (q.policy.admission, q.policy.watermark_share) = (Admission::Watermark, Some(0.2)), 13.0682),
             (&|q| (q.policy.admission, q.policy.threshold_share) = (Admission::Threshold, Some(0.8)), 13.2773),

@@ -48,6 +48,17 @@ pub(super) fn wait(load: &Load, line: Line, capacity: f64, (boundary, calm): (f6
     Wait { probability, mean: factor * excess.mean / load.served_per_s }
 }
 
+/// Share of the chain's full states in which an entrant finds no room: all those with excess, and of the full one without it,
+/// which is κ tokens wide, only the last s + 1.
+pub(super) fn without_room(load: &Load, boundary: f64) -> f64 {
+    if load.scenario.policy.admission == Admission::Reserve {
+        return 1.0;
+    }
+    let unit = load.moments.held_squares() / (load.moments.held_mean() + load.block_waste() * load.output());
+    let ratio = (load.served_per_s / boundary).min(1.0);
+    ratio + (1.0 - ratio) * ((load.prompt() + 1.0) / unit).min(1.0)
+}
+
 /// Work that a resident token stands for where the KV demand swings, over the work of a whole request: the regression of the
 /// residents' remaining token-iterations on the tokens that they hold, E\[G²\]/2F2 each, over E\[G\].
 pub(super) fn work_per_token(load: &Load) -> f64 {
