@@ -15,7 +15,7 @@ use super::super::mixture::{output_nodes, percentiles};
 use super::super::slots::Wait;
 use super::pool::Pool;
 use crate::answer::{Figure, Latency, Limit, Summary};
-use crate::scenario::Routing;
+use crate::scenario::{Moments, Routing};
 
 /// Seconds less than under Poisson arrivals of the same rate.
 #[derive(Debug, Clone)]
@@ -82,8 +82,13 @@ pub(super) fn of(pool: &Pool, load: &Load) -> Option<Effect> {
     let routed = load.routed.unwrap_or(wait);
     // Under a budget that binds, prompts wait for it, which is no matter of neighbours.
     let unhindered = if regimes[0].limit == Limit::TokenBudget { 0.0 } else { 1.0 - routed.probability };
-    let residual_s = unhindered * (met - alpha) / 2.0 * (1.0 - regular.near.1);
-    let own_s = unhindered * x * met * (1.0 - regular.near.0);
+    let alone = regular.meets(alpha, a, rate, m);
+    let (residual_s, own_s) = if regular.equal {
+        ((met - alpha) / 2.0 * (1.0 - regular.near.1), x * met * (1.0 - regular.near.0))
+    } else {
+        ((met - alone) / 2.0, x * (met - regular.near.0 * alone))
+    };
+    let (residual_s, own_s) = (unhindered * residual_s, unhindered * own_s);
     let own_deviation = a * a * (m.raw(2, 0) - prompt * prompt);
     let poisson = own_deviation + met * met / 12.0 + variance / 4.0 + a * a * m.raw(2, 0) * rate * met;
     let other = own_deviation
@@ -102,7 +107,7 @@ pub(super) fn of(pool: &Pool, load: &Load) -> Option<Effect> {
         decode_s: if load.output() > 1.0 { free * (steadier + stalls) / (1.0 - x) } else { 0.0 },
         narrower: if unhindered > 0.0 { ((other + waits) / (poisson + waits)).sqrt() } else { 1.0 },
         apart: (unhindered > 0.0 && regular.near.0 < 0.5).then(|| Apart {
-            residual: alpha + regular.near.1 * (met - alpha),
+            residual: alone,
             per_token_s: a,
             prompt,
             prompts: output_nodes(&load.prompt_survival),
@@ -123,6 +128,15 @@ impl Regular {
         // .77, .75, .81, .90 of the mean density at N = 2, 4, 8, 16; with two draws .96, with tokens about as much.
         let near = if pool.routing == Routing::JoinShortestQueue { less.max(0.75) } else { 1.0 };
         Self { less, missing: less, near: (near, near), equal: true }
+    }
+
+    /// Mean length of the iteration that an arrival meets when no iteration has two prompts: one with a prompt, of length α + a·s, for
+    /// a share λ(α + a·E\[s\]) of the time, as often as the density allows; else α.
+    fn meets(&self, alpha: f64, per_token_s: f64, rate: f64, moments: &Moments) -> f64 {
+        let (prompt, squared) = (moments.prompt_mean(), moments.raw(2, 0));
+        let long = alpha + per_token_s * prompt;
+        let biased = (alpha * alpha + 2.0 * alpha * per_token_s * prompt + per_token_s * per_token_s * squared) / long;
+        alpha + self.near.1 * (rate * long).min(1.0) * (biased - alpha)
     }
 }
 

@@ -247,14 +247,18 @@ impl Pool {
                 let part = part.under(mix);
                 let mut load = part.load(given.rate);
                 load.served_per_s *= 1.0 - load.moments.rejected;
-                load.routed = match given.level {
-                    Some(level) => Some(wait::at_level(&load, part.count as f64, level)),
+                let level = given.level.map(|level| wait::at_level(&load, level));
+                load.routed = match level {
+                    Some((wait, _)) => Some(wait),
                     None => wait::routed(self, &load),
                 };
                 let effect = effect::of(self, &load);
                 let mut solution = instance(&load);
                 if let Some(effect) = effect.filter(|_| solution.verdict == Verdict::Stable) {
                     effect.on(&mut solution.summary, load.served_per_s, load.output() - 1.0);
+                }
+                if let Some((_, Some(later))) = level {
+                    later.on(&mut solution.summary, load.served_per_s);
                 }
                 (solution, given.rate)
             })

@@ -5,7 +5,7 @@ use super::combine::{self, Share};
 use super::part::{Part, Stage};
 use super::pool::{Capacity, Pool};
 use super::wait;
-use crate::answer::{Figure, FluidSolution, Latency, Method, Summary, Verdict};
+use crate::answer::{Figure, FluidSolution, Latency, Limit, Method, Summary, Verdict};
 use crate::scenario::{Cluster, Routing, Scenario};
 
 pub(super) fn solve(scenario: &Scenario, cluster: &Cluster) -> FluidSolution {
@@ -89,6 +89,12 @@ pub(super) fn answer(pool: &Pool, capacity: &Capacity, rate: f64) -> Answer {
     }
     if pool.instances() > 1.0 && verdict == Verdict::Stable {
         notes.push(note_on_routing(pool).into());
+        if capacity.boundary.binding == Limit::TokenBudget && pool.routing != Routing::Random {
+            notes.push(
+                "The token budget binds: what routing saves on the way through it is not covered, TTFT is that of random routing or above"
+                    .into(),
+            );
+        }
     }
     Answer { verdict, summary, notes }
 }

@@ -28,8 +28,8 @@ pub(super) struct Kept {
     /// By the mean field, and their variance.
     pub number: f64,
     pub variance: f64,
-    /// Whether its kind fills up last, so that near λ* requests wait for it and not for others.
-    pub last: bool,
+    /// Where its kind fills up last, so that near λ* requests wait for it and not for others: λ* − λ of all over that of one of it.
+    pub last: Option<f64>,
 }
 
 /// What one instance of each part gets when `rate` requests per second arrive.
@@ -53,14 +53,15 @@ pub(super) fn given(pool: &Pool, capacity: &Capacity, rate: f64) -> Vec<Given> {
             Some(draws) => of_draws(&levels, draws, flow),
             None => equal(&levels, flow),
         };
-        // What all fluctuate by together; of few draws each fluctuates for itself.
-        let together = if pool.draws().is_some() { 1.0 } else { levels.iter().map(|level| level.count).sum() };
+        let together: f64 = levels.iter().map(|level| level.count).sum();
+        let spare = levels.iter().map(|level| level.count * level.boundary).sum::<f64>() - flow;
         let full = |level: &Level| level.own + level.per_request * level.slots;
         let highest = levels.iter().map(full).fold(0.0, f64::max);
         for ((&index, level), number) in members.iter().zip(&levels).zip(numbers) {
             let rate = level.rate(number).clamp(1e-6 * level.boundary, NEARLY * level.boundary);
             let variance = level.variance(number) / together + 0.25;
-            found[index] = Given { rate, level: Some(Kept { number, variance, last: full(level) >= highest }) };
+            let last = (full(level) >= highest).then(|| (spare / (level.boundary - rate)).max(1.0));
+            found[index] = Given { rate, level: Some(Kept { number, variance, last }) };
         }
     }
     found
@@ -141,29 +142,33 @@ fn equal(levels: &[Level], flow: f64) -> Vec<f64> {
     levels.iter().map(|level| level.number(height)).collect()
 }
 
-/// Join the shortest of d drawn: numbers in the instances are taken as normal with a variance like their mean; an instance that is
-/// drawn gets the request when its number is the least. The numbers move until what comes is what the instances complete.
+/// Join the shortest of d drawn: an instance that is drawn gets the request when its number is the least. Numbers are taken as normal about
+/// their means. One above the others by x gets d(d − 1)2^(2−d)·φ(0)/σ·x less of its own flow per flow: with the noise of
+/// that flow σ² = σ/(d(d − 1)2^(2−d)·φ(0)), 1.25 for two draws, whatever the numbers are. The means move until what comes is what the
+/// instances complete.
 fn of_draws(levels: &[Level], draws: f64, flow: f64) -> Vec<f64> {
     let count: f64 = levels.iter().map(|level| level.count).sum();
     let mut numbers = equal(levels, flow);
+    let deviation = 1.0 / (draws * (draws - 1.0) * 0.5_f64.powf(draws - 2.0) * 0.398_942).max(0.1);
     for _ in 0..300 {
-        let chosen: Vec<f64> = (0..levels.len()).map(|own| least_of(levels, &numbers, own, draws, count)).collect();
+        let chosen: Vec<f64> =
+            (0..levels.len()).map(|own| least_of(levels, &numbers, own, (draws, count, deviation))).collect();
         let total: f64 = chosen.iter().zip(levels).map(|(p, level)| p * level.count).sum();
         for ((number, p), level) in numbers.iter_mut().zip(&chosen).zip(levels) {
             let gap = flow * p / total - level.rate(*number);
-            *number = (*number + 0.2 * number.max(1.0) * gap / level.boundary).max(1e-3);
+            *number = (*number + (0.05 * number.max(1.0)).min(1.0) * gap / level.boundary).max(1e-3);
         }
     }
     numbers
 }
 
 /// How often an instance of kind `own` has the least number of those drawn with it, up to a factor.
-fn least_of(levels: &[Level], numbers: &[f64], own: usize, draws: f64, count: f64) -> f64 {
-    let above = |x: f64, number: f64| 0.5 * erfc((x - number) / (2.0 * number.max(0.25)).sqrt());
+fn least_of(levels: &[Level], numbers: &[f64], own: usize, (draws, count, deviation): (f64, f64, f64)) -> f64 {
+    let above = |x: f64, number: f64| 0.5 * erfc((x - number) / (deviation * std::f64::consts::SQRT_2));
     let mut sum = 0.0;
     for cell in -20..=20 {
         let z = 0.2 * f64::from(cell);
-        let x = numbers[own] + z * numbers[own].max(0.25).sqrt();
+        let x = numbers[own] + z * deviation;
         let others: f64 = levels
             .iter()
             .zip(numbers)

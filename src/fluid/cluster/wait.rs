@@ -14,7 +14,7 @@ use super::super::slots::Wait;
 use super::effect;
 use super::pool::Pool;
 use super::split::Kept;
-use crate::answer::Limit;
+use crate::answer::{Limit, Summary};
 use crate::queueing::mmc::erlang_c;
 use crate::scenario::{Routing, Scenario, StepTimeLaw};
 
@@ -169,21 +169,53 @@ fn between(few: Wait, all: Wait) -> Wait {
     Wait { probability: middle(few.probability, all.probability), mean: middle(few.mean, all.mean) }
 }
 
-/// Unlike instances kept level: one with fewer slots than its number has the others wait. Near λ* the queue of its own kind counts.
-pub(super) fn at_level(load: &Load, count: f64, kept: Kept) -> Wait {
+/// The wait at one of unlike instances kept level. One with fewer slots than its number has the others wait: (N − K)/λ on average with
+/// the deviation of the level and of their places. Near λ* the queue of all counts at the kind that fills up last.
+pub(super) fn at_level(load: &Load, kept: Kept) -> (Wait, Option<Later>) {
     let Kept { number, variance, last } = kept;
     let deviation = variance.sqrt();
     let z = (number - load.cap) / deviation;
     let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
     let probability = 0.5 * statrs::function::erf::erfc(-z / std::f64::consts::SQRT_2);
     let waiting = deviation * (density + z * probability);
-    let level = Wait { probability, mean: waiting / (probability * load.served_per_s).max(1e-300) };
-    let level = if probability < 1e-300 { Wait::default() } else { level };
-    if z > 0.0 || !last {
-        return level;
+    if z > 0.5 {
+        let later =
+            Later { mean_s: waiting / load.served_per_s, deviation_s: (variance + waiting).sqrt() / load.served_per_s };
+        return (Wait::default(), Some(later));
     }
-    let queue = pooled(load, count).unwrap_or_default();
-    if queue.probability * queue.mean > level.probability * level.mean { queue } else { level }
+    let level = if probability < 1e-300 {
+        Wait::default()
+    } else {
+        Wait { probability, mean: waiting / (probability * load.served_per_s) }
+    };
+    let queue = last.filter(|_| z < 0.0).and_then(|n| pooled(load, n.round())).unwrap_or_default();
+    let longer = queue.probability * queue.mean > level.probability * level.mean;
+    (if longer { queue } else { level }, None)
+}
+
+/// A wait that everybody has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Later {
+    pub mean_s: f64,
+    pub deviation_s: f64,
+}
+
+impl Later {
+    /// The summary of an instance at `rate` with the wait in it.
+    pub fn on(&self, summary: &mut Summary, rate: f64) {
+        let Self { mean_s, deviation_s } = *self;
+        for latency in [&mut summary.ttft_s, &mut summary.e2e_s].into_iter().flatten() {
+            let mean = latency.mean.value;
+            for (figure, z) in [(&mut latency.p50, 0.0), (&mut latency.p95, 1.645), (&mut latency.p99, 2.326)] {
+                let above = figure.value - mean;
+                figure.value = mean + mean_s + above.signum() * above.hypot(z * deviation_s);
+            }
+            latency.mean.value += mean_s;
+        }
+        if let Some(waiting) = &mut summary.waiting {
+            waiting.value += rate * mean_s;
+        }
+    }
 }
 
 /// The wait of N like instances with one queue. Work that goes to the server with the least of it is served as from one queue.
