@@ -98,19 +98,6 @@ fn there_are_enough_commands_and_the_ones_for_cargo_are_known() {
     }
 }
 
-/// The script behind the accuracy table, on one family at one load.
-#[cfg(unix)]
-#[test]
-fn the_accuracy_table_can_be_made() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("validation/accuracy.sh");
-    let words = [env!("CARGO_BIN_EXE_fluidsim"), "decode-heavy", "0.5"];
-    let output = Command::new("bash").arg(script).args(words).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.lines().count() == 3, "{text}");
-    assert!(text.lines().last().unwrap().starts_with("| decode-heavy | 0.5 | "), "{text}");
-    assert!(readme().contains("validation/accuracy.sh fluidsim\n"));
-}
-
 /// The commands run in their order in one folder, since one may read what another wrote.
 #[cfg(unix)]
 #[test]
