@@ -3,7 +3,7 @@
 use super::super::load::Load;
 use super::packing::{Packed, Prompts};
 use crate::cost::affine_coefficients;
-use crate::scenario::{FirstToken, Packing, Prompts as Cut, Scenario, SequenceLimit, StepTimeLaw};
+use crate::scenario::{FirstToken, Moments, Packing, Prompts as Cut, Scenario, SequenceLimit, StepTimeLaw};
 
 /// An instance with exclusive iterations.
 pub(super) struct Exclusive<'a> {
@@ -166,6 +166,14 @@ pub(super) fn not_covered(scenario: &Scenario) -> Option<(&'static str, String)>
     if rules.prompts == Cut::Chunked && rules.chunk_tokens.is_none() {
         let what = "are `chunked` without `chunk_tokens`, so that the token budget cuts them".into();
         return Some(("policy.batching.prompts", what));
+    }
+    let moments = Moments::of(scenario);
+    let emits = if rules.first_token == FirstToken::Prefill { 1.0 } else { 0.0 };
+    if moments.rejected > 1.0 - 1e-9 {
+        return Some(("instance.max_batch_tokens", "turns every request away".into()));
+    }
+    if moments.output_mean() - emits < 1e-9 {
+        return Some(("workload.class", "leaves nothing to decode: all outputs are one token".into()));
     }
     None
 }
