@@ -68,15 +68,17 @@ pub(super) fn gaps(load: &Load, parts: &Parts) -> [f64; 3] {
     })
 }
 
-/// Iterations of a full instance with a queue: each completion of the one before lets a prompt in.
+/// Iterations of a full instance with a queue: each completion of the one before lets a prompt in, in shares.
 fn steps_at_cap(load: &Load, parts: &Parts, slope: f64) -> Vec<(f64, f64)> {
-    let prompts = load.cap / load.output();
-    let squared = load.moments.raw(2, 0);
-    let longest = load.moments.prompt_masses.len() as f64;
-    let reach = prompts * load.prompt() + 7.0 * (prompts * squared).sqrt() + longest.min(6.0 * squared / load.prompt());
+    let (count, masses) = load.shares();
+    let slots = parts.wait_slots.unwrap_or(load.cap);
+    let shares = slots * count / (load.output() - 1.0 + count);
+    let (mean, squared) = (load.prompt() / count, load.shares_squared() / count);
+    let longest = masses.len() as f64;
+    let reach = shares * mean + 7.0 * (shares * squared).sqrt() + longest.min(6.0 * squared / mean);
     let cell = (reach / 400.0).max(1.0);
-    let law = compound_poisson(&on_lattice(&load.moments.prompt_masses, cell), prompts, (reach / cell) as usize + 2);
-    let alone = parts.line.base_s + slope * (load.cap - prompts);
+    let law = compound_poisson(&on_lattice(masses, cell), shares, (reach / cell) as usize + 2);
+    let alone = parts.line.base_s + slope * (slots - shares);
     law.into_iter().enumerate().map(|(k, p)| (alone + parts.line.per_token_s * k as f64 * cell, p)).collect()
 }
 
