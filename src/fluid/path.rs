@@ -91,7 +91,7 @@ pub enum PathError {
         value: f64,
     },
     /// A cluster that is no set of instances side by side.
-    #[error("{what} has no path in time: leave --plot and --trajectory out, or use one instance")]
+    #[error("{what} has no path in time; leave --plot and --trajectory out, or use one instance")]
     Cluster {
         /// What it is.
         what: &'static str,

@@ -101,7 +101,7 @@ const CASES: &[Case] = &[
         "chat-70b-4xa100: policy.engine: ",
         &["theory does not cover", "fluidsim simulate"],
     ),
-    (&["solve", "gpu-pool", "--trajectory", "p.csv"], "a pool of GPUs has no path in time: ", &["one instance"]),
+    (&["solve", "gpu-pool", "--trajectory", "p.csv"], "a pool of GPUs has no path in time; ", &["one instance"]),
     (&["compare", "--order", "srpt", "--out", "c.txt"], "chat-70b-4xa100: policy.order: ", &["`srpt`", "simulate"]),
     (&["stability", "--admission", "wait", "--des"], "chat-70b-4xa100: policy.admission: ", &["`wait`"]),
     (
