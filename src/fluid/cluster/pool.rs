@@ -67,7 +67,7 @@ impl Pool {
         matches!(self.routing, Routing::RoundRobin | Routing::Random)
     }
 
-    /// By part and class: instances of other kinds left out, every class is split equally over those that serve it.
+    /// By part and class: every class is split equally over the instances that serve it.
     fn equal_split(&self) -> Vec<Vec<f64>> {
         let serving = |class: usize| -> f64 {
             self.parts.iter().filter(|part| part.serves[class]).map(|part| part.count as f64).sum()
@@ -207,8 +207,9 @@ impl Pool {
             && each[*last].low_per_s * factor(*last) > 1.001 * each[first].low_per_s * factor(first)
         {
             notes.push(format!(
-                "Every instance gets its share whatever it can do: instances `{}` are full first, when the others are still at {:.2} of their boundary",
+                "Every instance gets its share whatever it can do: kind {} of {} is full first, when the last is still at {:.2} of its boundary",
                 first + 1,
+                each.len(),
                 each[first].low_per_s * factor(first) / (each[*last].low_per_s * factor(*last))
             ));
         }
