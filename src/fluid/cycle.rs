@@ -22,7 +22,9 @@ const SMALL: usize = 12;
 /// Turn of the argument along one arc that is looked at again.
 const WIDE: f64 = 1.6;
 /// Coefficients that may be added up for such looks, per circle.
-const EVALUATIONS: usize = 2_000_000;
+const EVALUATIONS: usize = 8_000_000;
+/// Longest transform for one circle, unless the series needs more.
+const LONGEST: usize = 1 << 17;
 /// Share of the requests whose ages are left out at the end of a long tail.
 const TAIL: f64 = 1e-12;
 /// Cell updates spent on an average over the cycle.
@@ -270,7 +272,7 @@ struct Circle {
 
 impl Circle {
     fn of(series: &[f64], radius: f64) -> Self {
-        let n = (4 * series.len()).next_power_of_two();
+        let n = (16 * series.len()).next_power_of_two().min(LONGEST).max((4 * series.len()).next_power_of_two());
         let values = on_circle(series, radius, n);
         let angle = |k: usize| std::f64::consts::TAU * k as f64 / n as f64;
         let least = values.iter().enumerate().min_by(|a, b| a.1.norm_sqr().total_cmp(&b.1.norm_sqr()));
