@@ -123,7 +123,7 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64) ->
             break;
         }
     }
-    let size = if traffic.tier == Tier::Fast { FINE / 4 } else { FINE };
+    let size = if traffic.tier == Tier::Fast { FINE / 2 } else { FINE };
     let fine = Spectrum::of(traffic, reach, size);
     let law = fine.next(traffic, &found, idle);
     describe(traffic, step, &fine, &law, beside)
