@@ -75,7 +75,7 @@ impl<'a> Prepared<'a> {
         let notes = notes::of(load, &self.regimes, boundary, verdict, below == Some(None));
         let summary = below.flatten().map(|summary| orders::adjusted(load, summary));
         let summary = summary.unwrap_or_else(|| equilibrium::saturated(load, &self.regimes[0]));
-        FluidSolution { lambda_per_s: rate_per_s, verdict, boundary: boundary.clone(), summary, notes }
+        FluidSolution { lambda_per_s: rate_per_s, verdict, boundary: *boundary, summary, notes }
     }
 }
 
