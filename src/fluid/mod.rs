@@ -96,7 +96,7 @@ fn answer(load: &Load, (service, regimes, boundary): &Limits, rate: f64) -> Flui
     let notes = notes::of(load, regimes, boundary, verdict, below == Some(None));
     let summary = below.flatten().map(|summary| orders::adjusted(load, summary));
     let summary = summary.unwrap_or_else(|| equilibrium::saturated(load, &regimes[0]));
-    FluidSolution { lambda_per_s: rate, verdict, boundary: boundary.clone(), summary, notes }
+    FluidSolution { lambda_per_s: rate, verdict, boundary: *boundary, summary, notes }
 }
 
 /// λ* alone, without the state and the latencies: the same boundary that [`solve`] gives, for studies that need many of them.

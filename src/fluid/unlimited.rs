@@ -17,6 +17,7 @@ const COARSE: usize = 128;
 const FINE: usize = 1024;
 /// Kinds of iterations by length: up to each rank, the share of one kind.
 const KINDS: [(f64, f64); 4] = [(0.8, 0.1), (0.95, 0.03), (0.99, 0.01), (1.0, 0.0025)];
+const FEW_KINDS: [(f64, f64); 3] = [(0.8, 0.4), (0.97, 0.1), (1.0, 0.03)];
 
 /// Transforms on a lattice, for the frequencies up to half.
 struct Spectrum {
@@ -80,7 +81,8 @@ struct Kind {
     mass: f64,
 }
 
-fn kinds(law: &[f64], cell: f64, step: &dyn Fn(f64) -> f64) -> Vec<Kind> {
+fn kinds(law: &[f64], cell: f64, step: &dyn Fn(f64) -> f64, tier: Tier) -> Vec<Kind> {
+    let widths: &[(f64, f64)] = if tier == Tier::Fast { &FEW_KINDS } else { &KINDS };
     let total: f64 = law.iter().sum();
     let mut found = vec![Kind { step: step(0.0), mass: law[0] / total }];
     let prompts = 1.0 - found[0].mass;
@@ -89,7 +91,7 @@ fn kinds(law: &[f64], cell: f64, step: &dyn Fn(f64) -> f64) -> Vec<Kind> {
         mass += p / total;
         sum += p / total * index as f64 * cell;
         reached += p / total;
-        let width = KINDS.iter().find(|kind| reached <= kind.0 * prompts).map_or(1.0, |kind| kind.1);
+        let width = widths.iter().find(|kind| reached <= kind.0 * prompts).map_or(1.0, |kind| kind.1);
         if mass >= width * prompts || (index + 1 == law.len() && mass > 0.0) {
             found.push(Kind { step: step(sum / mass), mass });
             (mass, sum) = (0.0, 0.0);
@@ -111,7 +113,7 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64) ->
     let mut spread = 0.0;
     for _ in 0..40 {
         let law = coarse.next(traffic, &found, idle);
-        found = kinds(&law, coarse.cell, step);
+        found = kinds(&law, coarse.cell, step, traffic.tier);
         let mean: f64 = found.iter().map(|kind| kind.mass * kind.step).sum();
         idle = follows_empty(traffic, mean, found[0].mass);
         let second: f64 = found.iter().map(|kind| kind.mass * kind.step * kind.step).sum();
@@ -121,7 +123,7 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64) ->
             break;
         }
     }
-    let size = if traffic.tier == Tier::Fast { FINE / 4 } else { FINE };
+    let size = if traffic.tier == Tier::Fast { FINE / 2 } else { FINE };
     let fine = Spectrum::of(traffic, reach, size);
     let law = fine.next(traffic, &found, idle);
     describe(traffic, step, &fine, &law, beside)
@@ -166,7 +168,7 @@ fn describe(traffic: &Traffic, step: &dyn Fn(f64) -> f64, fine: &Spectrum, law: 
     if traffic.idle > 0.0 {
         add(Kind { step: 0.0, mass: traffic.idle }, traffic.decodes_s);
     }
-    let kinds = kinds(law, fine.cell, step);
+    let kinds = kinds(law, fine.cell, step, traffic.tier);
     let mean: f64 = kinds.iter().map(|kind| kind.mass * kind.step).sum();
     for kind in kinds.into_iter().filter(|kind| kind.mass > 1e-9) {
         add(Kind { step: kind.step, mass: (1.0 - traffic.idle) * kind.mass * kind.step / mean }, 0.0);
