@@ -9,8 +9,8 @@ use fluidsim::des::{Options, simulate};
 use fluidsim::fluid;
 use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
 use fluidsim::scenario::{
-    Admission, Cluster, Engine, LengthLaw, Policy, Preemption, Routing, Scenario, StepTimeLaw, Time, TraceMode,
-    TraceSource, load, presets,
+    Admission, Class, Cluster, Engine, LengthLaw, Policy, Preemption, RateShape, Routing, Scenario, StepTimeLaw, Time,
+    TraceMode, TraceSource, load, presets,
 };
 use fluidsim::stats::stream::stream;
 use fluidsim::study::compare::{CompareOptions, compare};
@@ -126,6 +126,18 @@ fn trusting(criterion: &mut Criterion) {
             bencher.iter(|| gate::measure::member(black_box(&family), 0.8, 1, Effort::QUICK, &[]));
         });
     }
+    // A minute of two and a half times the rate, 128 bins for each of 4 classes.
+    let mut scenario = preset(presets::DEFAULT);
+    let class = scenario.workload.class[0].clone();
+    for (name, mean) in [("b", 150.0), ("c", 200.0), ("d", 250.0)] {
+        let output = LengthLaw::Lognormal { mean, cv: 0.9, max: 2000 };
+        scenario.workload.class.push(Class { name: name.into(), output, ..class.clone() });
+    }
+    scenario.workload.rate_shape = RateShape::Spike { factor: 2.5, start_s: 600.0, duration_s: 60.0 };
+    let hour = fluid::PathOptions { bins: 128, ..fluid::PathOptions::default() };
+    group.bench_function("path of one hour, 128 bins, 4 classes", |bencher| {
+        bencher.iter(|| fluid::trajectory(black_box(&scenario), &hour));
+    });
     group.finish();
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files};
 use super::{Outcome, pictures, usage_error};
-use crate::fluid::{self, Form, Path, PathOptions, scope};
+use crate::fluid::{self, Form, Path, PathOptions, Prepared, Tier, scope};
 use crate::report;
+use crate::scenario::Scenario;
 use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
@@ -41,6 +42,10 @@ pub struct Args {
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
+    /// How finely to solve below λ*: coarse lattices for sweeps, or fine ones
+    #[arg(long, value_enum, default_value_t = TierName::Sharp)]
+    tier: TierName,
+
     /// Seconds of the path
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
     horizon: f64,
@@ -57,6 +62,10 @@ pub struct Args {
     /// Bins of age per class in the ODE
     #[arg(long, value_name = "N", default_value_t = 64, requires = "path", value_parser = clap::value_parser!(u64).range(4..=4096))]
     bins: u64,
+
+    /// Integrate the ODE by explicit steps (Dormand and Prince), which are short where bins are many
+    #[arg(long, requires = "path")]
+    explicit: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -73,7 +82,23 @@ impl Args {
             FormArg::Map => Form::Map,
             FormArg::Ode => Form::Ode,
         };
-        PathOptions { bins: self.bins as usize, form, ..PathOptions::new(self.horizon, self.backlog as f64) }
+        let usual = PathOptions::new(self.horizon, self.backlog as f64);
+        PathOptions { bins: self.bins as usize, form, stiff: usual.stiff && !self.explicit, ..usual }
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum TierName {
+    Fast,
+    Sharp,
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Fast => Self::Fast,
+            TierName::Sharp => Self::Sharp,
+        }
     }
 }
 
@@ -98,8 +123,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         report::file::write_whole(file, &csv(&path))?;
     }
     if let Some(file) = &args.plot {
-        let band = fluid::path::band(&scenario, &path);
-        report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &band)))?;
+        report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &deviations(&scenario, &path))))?;
     }
     // A path exists for some rules that have no steady-state answer.
     let answer = scope::refusal(&scenario).is_none().then(|| {
@@ -122,10 +146,20 @@ fn equilibrium(args: &Args) -> anyhow::Result<Outcome> {
         args.output.write(&report::render(&report::margin_table(&margin), args.output.format()))?;
         return Ok(Outcome::Fine);
     }
-    let solution = fluid::solve(&scenario);
+    let solution = Prepared::new(&scenario, args.tier.into()).at(scenario.workload.rate());
     let seen = evidence(&scenario, &solution);
     args.output.write(&report::solve_report(&solution, &seen, args.output.format()))?;
     Ok(Outcome::Fine)
+}
+
+/// The standard deviation of the number in the system along the path: from the linear noise by age, or where that is not covered
+/// from the diffusion of the number alone.
+fn deviations(scenario: &Scenario, path: &Path) -> Vec<f64> {
+    let noise = fluid::noise::along(scenario, path);
+    if noise.is_empty() {
+        return fluid::path::band(scenario, path);
+    }
+    noise.iter().map(|noise| noise.in_system_sd).collect()
 }
 
 fn csv(path: &Path) -> String {

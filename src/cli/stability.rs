@@ -98,7 +98,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
     if !args.des {
         let mut table = boundary_table(&solution, None);
         if let Some(cycle) = fluid::cycle::of(scenario) {
-            cycle_rows(&mut table, &cycle, solution.boundary.low_per_s);
+            cycle_rows(&mut table, &cycle);
         }
         args.output.write(&report::render(&table, args.output.format()))?;
         return Ok(Outcome::Fine);
@@ -161,7 +161,7 @@ fn boundary_table(solution: &FluidSolution, engine: Option<Figure>) -> Table {
 }
 
 /// What becomes of the ages in a full memory.
-fn cycle_rows(table: &mut Table, cycle: &Cycle, low_per_s: f64) {
+fn cycle_rows(table: &mut Table, cycle: &Cycle) {
     let mut row = |name: &str, rate: f64| {
         table.row(vec![Cell::text(name), Cell::digits(rate, 6)]);
     };
@@ -169,19 +169,14 @@ fn cycle_rows(table: &mut Table, cycle: &Cycle, low_per_s: f64) {
     if let Some(rate) = cycle.cycle_per_s {
         row("eviction cycle of the fluid", rate);
     }
-    if cycle.cycle_per_s.is_some_and(|rate| rate < 0.999 * low_per_s) {
-        table.note("The eviction cycle completes less than λ*, whose law does not see cycles of outputs that spread: take the smaller.");
-    }
-    // The answer itself tells the radius where outputs are so few-valued that it decides.
+    // The answer itself tells the radius where it is above 1.
     if table.notes.iter().any(|note| note.contains("spectral radius")) {
         return;
     }
-    let meaning = if cycle.radius <= 1.0 {
-        "at most 1: ages in a full memory come back to their balance"
-    } else {
-        "above 1: the balance of ages is unstable and evictions cycle"
-    };
-    table.note(format!("The survival polynomial has spectral radius {:.6}, {meaning}.", cycle.radius));
+    table.note(format!(
+        "The survival polynomial has spectral radius {:.6}, at most 1: ages in a full memory come back to their balance.",
+        cycle.radius
+    ));
 }
 
 fn drift_table(tests: &[DriftTest]) -> Table {

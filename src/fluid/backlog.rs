@@ -5,13 +5,12 @@
 //! Poisson number of prompts. A tagged arrival waits for the iteration in progress to end, then first come first served for
 //! as many iterations as its last token needs. Tokens are counted in cells of a lattice.
 
+use super::Tier;
 use super::transform::{compound_geometric, compound_poisson, dot, on_lattice};
 use super::unlimited;
 
 /// Multiplications spent on the chain; sets the cell.
-const WORK: f64 = 4e5;
-/// Cells of a backlog at most.
-const MOST: f64 = 600.0;
+const WORK: f64 = 1.5e5;
 /// Kinds of iterations that an arrival is followed from: empty ones, equal parts by length, full ones.
 const GROUPS: usize = 4;
 
@@ -35,12 +34,27 @@ pub(super) struct Traffic<'a> {
     pub idle: f64,
     /// Seconds by which an iteration is shorter without the decodes.
     pub decodes_s: f64,
+    pub tier: Tier,
 }
 
 impl Traffic<'_> {
+    /// Spent on the chain.
+    fn multiplications(&self) -> f64 {
+        match self.tier {
+            Tier::Fast => 0.1 * WORK,
+            Tier::Sharp => WORK,
+        }
+    }
+
     /// Batches per second.
     fn batches_per_s(&self) -> f64 {
         self.rate / self.batch
+    }
+
+    /// Tokens that arrive together, practically never exceeded.
+    fn longest(&self) -> f64 {
+        let longest = (self.prompts.len() - 1) as f64;
+        (longest * self.batch.max(1.0)).min(6.0 * self.lumps_squared() / self.prompt)
     }
 
     /// Second moment of the tokens that arrive together, per request: E\[s²\] + (I − 1)·E\[s\]², I = 2·batch − 1.
@@ -74,6 +88,23 @@ pub(super) struct Backlog {
     pub owns: Vec<Own>,
 }
 
+impl Backlog {
+    /// Takes `tokens` of others out of the iterations that do not fill the budget.
+    fn less_crowded(&mut self, tokens: f64, shortest: f64, full: f64, chunk: f64) {
+        let shift = tokens * (full - shortest) / chunk * (1.0 - self.full_share);
+        if shift <= 0.0 {
+            return;
+        }
+        let mut moved = 0.0;
+        for own in &mut self.owns {
+            let time = (own.time - shift).max(shortest.min(own.time));
+            moved += own.mass * (own.time - time);
+            own.time = time;
+        }
+        self.own -= moved;
+    }
+}
+
 /// One way through the backlog: the iteration in progress at the arrival, the time from its end to the first token, and the
 /// share of arrivals.
 #[derive(Debug, Clone, Copy)]
@@ -88,21 +119,51 @@ pub(super) struct Own {
 /// Returns `None` when the prompts alone exceed the budget: λT(c)·E\[s\] ≥ c.
 pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<Backlog> {
     let reach = reach(traffic, step)?;
-    if traffic.chunk >= reach {
-        return Some(unlimited::solve(traffic, step, reach));
+    let own = reach + 2.0 * traffic.longest();
+    if traffic.chunk >= own {
+        return Some(unlimited::solve(traffic, step, own));
     }
-    let grid = Grid::of(traffic, step, reach);
+    // The lattice needs whole batches; arrivals more even than Poisson are in the chunk's size, and in how many others share
+    // an iteration: 2(batch − 1) fewer.
+    let fewer = 2.0 * (1.0 - traffic.batch).max(0.0) * traffic.prompt;
+    let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
+    let grid = Grid::of(traffic, step, reach, traffic.multiplications());
     let mut chain = Chain::new(traffic, &grid, 0.0);
     // Requests that decode see no idle time: for them the chain without it.
     let beside_decodes = grid.cell * chain.mean();
     if traffic.idle > 1e-3 {
-        // An idle period ends with one prompt; it follows a share of the iterations that leave no backlog.
-        let mean: f64 = chain.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum();
-        let per_boundary =
-            traffic.batches_per_s() * traffic.idle / (1.0 - traffic.idle) * mean / chain.law[0].max(1e-12);
-        chain = Chain::new(traffic, &grid, per_boundary.min(1.0));
+        chain = after_idle(traffic, &grid, &chain);
     }
-    Some(describe(traffic, &grid, &chain, beside_decodes))
+    let mut found = describe(traffic, &grid, &chain, beside_decodes);
+    found.less_crowded(fewer, grid.steps[0], step(traffic.chunk), traffic.chunk);
+    Some(found)
+}
+
+/// E\[T\] over iterations alone, on a coarser lattice.
+pub(super) fn mean_step(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
+    let reach = reach(traffic, step)?;
+    let own = reach + 2.0 * traffic.longest();
+    if traffic.chunk >= own {
+        return Some(unlimited::solve(traffic, step, own).step);
+    }
+    let traffic = &Traffic { batch: traffic.batch.max(1.0), ..*traffic };
+    let grid = Grid::of(traffic, step, reach, 0.4 * traffic.multiplications());
+    let mut chain = Chain::new(traffic, &grid, 0.0);
+    if traffic.idle > 1e-3 {
+        chain = after_idle(traffic, &grid, &chain);
+    }
+    let by_level = chain.iterations(&grid);
+    Some(
+        by_level.iter().zip(&grid.steps).map(|(p, step)| p * step).sum::<f64>()
+            - by_level[grid.levels] * grid.surplus(),
+    )
+}
+
+/// An idle period ends with one batch; it follows a share of the iterations that leave no backlog.
+fn after_idle(traffic: &Traffic, grid: &Grid, chain: &Chain) -> Chain {
+    let mean = chain.mean_step(grid);
+    let per_boundary = traffic.batches_per_s() * traffic.idle / (1.0 - traffic.idle) * mean / chain.law[0].max(1e-12);
+    Chain::new(traffic, grid, per_boundary.min(1.0))
 }
 
 /// The lattice: `levels` cells make c, `size` cells hold the backlog.
@@ -121,15 +182,15 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64) -> Self {
+    fn of(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64, work: f64) -> Self {
         let chunk = traffic.chunk;
-        let cell = (reach * reach * chunk / WORK).cbrt();
+        let cell = (reach * reach * chunk / work).cbrt();
         let levels = (chunk / cell).round().min(chunk.max(1.0)) as usize;
         // A backlog of very many chunks: several full iterations are taken for one.
-        let together = if levels == 0 { (reach / (chunk * MOST)).max(1.0).floor() } else { 1.0 };
+        let together = if levels == 0 { (reach / (chunk * work.sqrt())).ceil() } else { 1.0 };
         let levels = levels.max(1);
         let cell = chunk * together / levels as f64;
-        let size = (reach / cell).ceil() as usize + 2;
+        let size = ((reach / cell).ceil() as usize + 2).max(levels + 1);
         let mut steps: Vec<f64> = (0..=levels).map(|level| step((level as f64 * cell).min(chunk))).collect();
         steps[levels] *= together;
         let prompts = on_lattice(traffic.prompts, cell);
@@ -141,7 +202,14 @@ impl Grid {
         } else {
             (vec![1.0], prompts.clone())
         };
-        Self { cell, levels, size, together, prompts, batches, mates, steps }
+        Self { cell, levels, size, prompts, batches, mates, together, steps }
+    }
+}
+
+impl Grid {
+    /// By how much the last level's time is longer than one full iteration.
+    fn surplus(&self) -> f64 {
+        self.steps[self.levels] * (1.0 - 1.0 / self.together)
     }
 }
 
@@ -152,12 +220,11 @@ fn reach(traffic: &Traffic, step: &dyn Fn(f64) -> f64) -> Option<f64> {
     for _ in 0..100 {
         mean = tokens * step(f64::min(mean, traffic.chunk));
     }
-    let longest = (traffic.prompts.len() - 1) as f64;
     let lumps = traffic.lumps_squared();
     let squared = traffic.rate * lumps * step(mean.min(traffic.chunk));
     let slope = (tokens * (step(mean + 1.0) - step(mean))).clamp(0.0, 0.99);
     let variance = squared / (1.0 - slope * slope);
-    let mut reach = mean + 7.0 * variance.sqrt() + (longest * traffic.batch).min(6.0 * lumps / traffic.prompt);
+    let mut reach = mean + 7.0 * variance.sqrt() + traffic.longest();
     if traffic.chunk < reach {
         let full = tokens * step(traffic.chunk);
         if full >= traffic.chunk * (1.0 - 1e-6) {
@@ -196,6 +263,23 @@ impl Chain {
             row[n - 1] += (1.0 - row.iter().sum::<f64>()).max(0.0);
         }
         Self { law: stationary(&mut rows, n, grid.levels), arrivals }
+    }
+
+    /// Mean time from one state to the next.
+    fn mean_step(&self, grid: &Grid) -> f64 {
+        self.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum()
+    }
+
+    /// Share of iterations at each level.
+    fn iterations(&self, grid: &Grid) -> Vec<f64> {
+        let mut by_level = vec![0.0; grid.levels + 1];
+        for (u, p) in self.law.iter().enumerate() {
+            by_level[u.min(grid.levels)] += p;
+        }
+        by_level[grid.levels] *= grid.together;
+        let total: f64 = by_level.iter().sum();
+        by_level.iter_mut().for_each(|p| *p /= total);
+        by_level
     }
 
     /// Mean backlog in cells.
@@ -244,15 +328,9 @@ struct Met {
 
 fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain, beside_decodes: f64) -> Backlog {
     let mut found = Backlog::default();
-    let mut by_level = vec![0.0; grid.levels + 1];
-    for (u, p) in chain.law.iter().enumerate() {
-        by_level[u.min(grid.levels)] += p;
-    }
-    by_level[grid.levels] *= grid.together;
-    let iterations: f64 = by_level.iter().sum();
-    for (level, share) in by_level.iter_mut().enumerate() {
-        *share /= iterations;
-        let (p, many) = (*share, if level == grid.levels { grid.together } else { 1.0 });
+    let by_level = chain.iterations(grid);
+    for (level, &p) in by_level.iter().enumerate() {
+        let many = if level == grid.levels { grid.together } else { 1.0 };
         let step = grid.steps[level] / many;
         found.step += p * step;
         found.step_squared += p * step * step;
@@ -261,7 +339,7 @@ fn describe(traffic: &Traffic, grid: &Grid, chain: &Chain, beside_decodes: f64) 
     }
     found.full_share = by_level[grid.levels] * grid.steps[grid.levels] / (grid.together * found.step);
     found.residual = (1.0 - traffic.idle) * found.step_squared / (2.0 * found.step);
-    let mean_step: f64 = chain.law.iter().enumerate().map(|(u, p)| p * grid.steps[u.min(grid.levels)]).sum();
+    let mean_step = chain.mean_step(grid);
     let mut left = if traffic.idle > 0.0 { follow(traffic, grid, &nobody(traffic, grid), &mut found) } else { 0.0 };
     let mut first = 0;
     for group in 0..=GROUPS {

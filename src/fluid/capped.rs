@@ -7,11 +7,11 @@
 //! completion admits one prompt. Every transition down is by one, so the balance of flows across each level gives the law
 //! from the bottom up without a subtraction. Bursty arrivals come in geometric batches with the same index of dispersion.
 //!
-//! Arrivals see π(m + 1)·μ(m + 1)/λ, the flow down across each level. This is exact for memoryless outputs, mean context and
-//! short iterations. For other outputs the slopes of ln π are divided by the ratio of the variances (below the cap r of
-//! `residents`, above it the factor f of the wait), the density jumps by 2/(1 + v) at the cap, and one shift of the slopes
-//! keeps the exact balance of completions, E\[n/α(n)\] = λ·ō in base time. v is the index of dispersion of completions on
-//! the time scale of the queue.
+//! This is exact for memoryless outputs, mean context and short iterations. For other outputs the slopes of ln π are divided
+//! by the ratio of the variances (below the cap r of `residents`, above it the factor f of the wait), the density jumps by
+//! 2/(1 + v) at the cap, and one shift of the slopes keeps the exact balance of completions, E\[n/α(n)\] = λ·ō/(1 − x).
+//! v is the index of dispersion of completions on the time scale of the queue. What arrivals see is the flow up across each
+//! level, which needs no property of the outputs.
 
 use super::dispersion;
 use super::residents::{Question, Shape, work_variability};
@@ -77,8 +77,7 @@ pub(super) fn solve(question: &Question, extra: f64) -> Capped {
     let shape = Shape::of(question);
     let setting = setting(question, &shape, extra);
     let arrivals = arrivals_in_stall(&setting);
-    let seen = seen(&setting, &arrivals);
-    corrected(&setting, &seen)
+    corrected(&setting, &states(&setting, &arrivals))
 }
 
 fn setting<'a>(question: &'a Question<'a>, shape: &'a Shape, extra: f64) -> Setting<'a> {
@@ -182,6 +181,14 @@ struct Clusters {
     alive: Vec<Vec<f64>>,
 }
 
+impl Clusters {
+    /// Flow upwards from the last level of a law that starts at 0, per rate of batches.
+    fn across(&self, law: &[f64]) -> f64 {
+        let reach = self.above.len().min(law.len());
+        self.above[..reach].iter().zip(law.iter().rev()).map(|(tail, p)| tail * p).sum()
+    }
+}
+
 fn clusters(setting: &Setting, arrivals: &[f64]) -> Clusters {
     let mut waiting = in_batches(&[0.0, 1.0], setting.batch);
     let mut above = vec![1.0];
@@ -216,21 +223,20 @@ fn above(law: &[f64]) -> Vec<f64> {
     tail
 }
 
-/// Number in the system as arrivals see it, unnormalised: below the cap, then above it with the factor of the rest.
-struct Seen {
+/// The law of the chain, mass 1 up to the cap; the levels above it and the factor by which those beyond decay.
+struct States {
     below: Vec<f64>,
     above: Vec<f64>,
     decay: f64,
+    clusters: Clusters,
 }
 
-fn seen(setting: &Setting, arrivals: &[f64]) -> Seen {
+fn states(setting: &Setting, arrivals: &[f64]) -> States {
     let slots = setting.slots;
     let clusters = clusters(setting, arrivals);
     let mut law = vec![1e-200];
     for m in 0..slots {
-        let reach = clusters.above.len().min(m + 1);
-        let up: f64 = clusters.above[..reach].iter().zip(law[..=m].iter().rev()).map(|(tail, p)| tail * p).sum();
-        let next = setting.batches_per_s * up / setting.completions_per_s(m + 1);
+        let next = setting.batches_per_s * clusters.across(&law) / setting.completions_per_s(m + 1);
         law.push(next);
         if next > 1e200 {
             law.iter_mut().for_each(|p| *p *= 1e-300);
@@ -239,7 +245,7 @@ fn seen(setting: &Setting, arrivals: &[f64]) -> Seen {
     let total: f64 = law.iter().sum();
     law.iter_mut().for_each(|p| *p /= total);
     // What clusters from below the cap leave waiting.
-    let mut over: Vec<f64> = Vec::new();
+    let mut over = vec![0.0];
     for (k, waiting) in clusters.alive.iter().enumerate().skip(1).take(slots) {
         let p = law[slots - k];
         if over.len() < waiting.len() {
@@ -247,12 +253,8 @@ fn seen(setting: &Setting, arrivals: &[f64]) -> Seen {
         }
         over.iter_mut().zip(waiting).skip(1).for_each(|(sum, q)| *sum += p * q);
     }
-    over.resize(over.len().max(1), 0.0);
-    let queue = queue(setting, arrivals, law[slots], &above(&over));
-    let rate = setting.question.rate;
-    let below = (1..=slots).map(|m| law[m] * setting.completions_per_s(m) / rate).collect();
-    let full = setting.completions_per_s(slots) / rate;
-    Seen { below, above: queue.0.iter().map(|p| p * full).collect(), decay: queue.1 }
+    let (above, decay) = queue(setting, arrivals, law[slots], &above(&over));
+    States { below: law, above, decay, clusters }
 }
 
 /// The levels above the cap and the factor by which those beyond decay. `over` is the mass that enters more than j levels
@@ -331,73 +333,76 @@ pub(super) fn lump_variance(y: f64, second: f64, dispersion: f64) -> f64 {
     (1.0 + y) * (1.0 + y) * dispersion + y * y * (second - 1.0) - 1.0
 }
 
-/// The seen law, its slopes corrected for the outputs, put together into the figures.
-fn corrected(setting: &Setting, seen: &Seen) -> Capped {
+/// The law, its slopes corrected for the outputs, put together into the figures.
+fn corrected(setting: &Setting, states: &States) -> Capped {
     let spread = spread(setting);
     let slots = setting.slots;
     let (shape, question) = (setting.shape, setting.question);
     let mut logs = vec![0.0];
     let mut shifts = vec![0.0];
-    for n in 1..slots {
-        let alpha = question.base_s + shape.per_resident * n as f64;
-        let elasticity = (n as f64 * shape.per_resident / alpha).min(0.98);
+    for n in 0..slots {
+        let middle = n as f64 + 0.5;
+        let alpha = question.base_s + shape.per_resident * middle;
+        let elasticity = (middle * shape.per_resident / alpha).min(0.98);
         let share = (1.0 - elasticity) * shape.k0 + elasticity * shape.k1;
         let ratio = (1.0 + share * spread.lumps).max(0.05);
-        let slope = (seen.below[n].max(1e-300) / seen.below[n - 1].max(1e-300)).ln();
-        logs.push(logs[n - 1] + slope * (1.0 + 0.5 * spread.chain_lumps) / ratio);
-        shifts.push(shifts[n - 1] + 1.0 / ratio);
+        let slope = (states.below[n + 1].max(1e-300) / states.below[n].max(1e-300)).ln();
+        logs.push(logs[n] + slope * (1.0 + 0.5 * spread.chain_lumps) / ratio);
+        shifts.push(shifts[n] + 1.0 / ratio);
     }
-    let tail = Tail::of(seen, &spread);
+    let tail = Tail::of(states, &spread);
     let flow = question.rate / (1.0 - setting.x);
     let at = |shift: f64| Law::of(&logs, &shifts, shift, &tail);
     let balance = |shift: f64| {
         let law = at(shift);
-        let busy: f64 = law.below.iter().enumerate().map(|(m, p)| p / setting.completions_per_s(m + 1)).sum();
-        let idle = law.below[0] * setting.batch / question.rate;
-        1.0 - flow * (busy + law.above / setting.completions_per_s(slots) + idle)
+        let below: f64 = law.below.iter().enumerate().map(|(n, p)| p * setting.completions_per_s(n)).sum();
+        below + law.above * setting.completions_per_s(slots) - flow
     };
     let shift = root::narrow(balance, -3.0, 3.0, 1e-9).map_or(0.0, |bracket| bracket.middle());
-    figures(setting, &at(shift), &tail, &spread)
+    figures(setting, states, &at(shift), &tail, &spread)
 }
 
-/// Moments of the levels from the cap on, relative to the last level below it: Σ u_j (j + 1)^i for i = 0, 1, 2.
+/// Moments of the levels above the cap, relative to the cap: Σ u_j (j + 1)^i for i = 0, 1, 2.
 struct Tail {
     sums: [f64; 3],
+    /// u_0.
+    first: f64,
 }
 
 impl Tail {
-    fn of(seen: &Seen, spread: &Spread) -> Self {
+    fn of(states: &States, spread: &Spread) -> Self {
         let power = spread.above;
-        let first = seen.above[0] / seen.below[seen.below.len() - 1].max(1e-300) * 2.0 / (1.0 + spread.completions);
         let mut sums = [0.0; 3];
-        let mut mass = 0.0;
-        if seen.above[0] <= f64::MIN_POSITIVE {
-            return Self { sums };
+        let (mut mass, mut first) = (0.0, 0.0);
+        let at_cap = states.below[states.below.len() - 1];
+        if states.above[0] <= f64::MIN_POSITIVE || at_cap <= f64::MIN_POSITIVE {
+            return Self { sums, first: 0.0 };
         }
-        for (j, &p) in seen.above.iter().enumerate() {
-            mass = first * (p / seen.above[0]).powf(power);
+        for (j, &p) in states.above.iter().enumerate() {
+            mass = (p / at_cap).powf(power) * 2.0 / (1.0 + spread.completions);
+            if j == 0 {
+                first = mass;
+            }
             let rank = (j + 1) as f64;
             for (sum, weight) in sums.iter_mut().zip([1.0, rank, rank * rank]) {
                 *sum += mass * weight;
             }
         }
         // A geometric rest beyond the last level L: Σ_{k≥1} d^k (L + k)^i.
-        let d = seen.decay.powf(power);
-        let (l, s) = (seen.above.len() as f64, d / (1.0 - d));
+        let d = states.decay.powf(power);
+        let (l, s) = (states.above.len() as f64, d / (1.0 - d));
         let (first_moment, second_moment) = (s / (1.0 - d), s * (1.0 + d) / ((1.0 - d) * (1.0 - d)));
         sums[0] += mass * s;
         sums[1] += mass * (l * s + first_moment);
         sums[2] += mass * (l * l * s + 2.0 * l * first_moment + second_moment);
-        Self { sums }
+        Self { sums, first }
     }
 }
 
-/// The normalised law as arrivals see it.
+/// The normalised law in base time: up to the cap, and the mass above it.
 struct Law {
     below: Vec<f64>,
-    /// P(wait), and what scales the tail's sums.
     above: f64,
-    unit: f64,
 }
 
 impl Law {
@@ -408,27 +413,42 @@ impl Law {
         let unit = below[below.len() - 1];
         let total = below.iter().sum::<f64>() + unit * tail.sums[0];
         below.iter_mut().for_each(|p| *p /= total);
-        Self { below, above: unit * tail.sums[0] / total, unit: unit / total }
+        Self { below, above: unit * tail.sums[0] / total }
     }
 }
 
-fn figures(setting: &Setting, law: &Law, tail: &Tail, spread: &Spread) -> Capped {
+fn figures(setting: &Setting, states: &States, law: &Law, tail: &Tail, spread: &Spread) -> Capped {
     let (question, shape, slots) = (setting.question, setting.shape, setting.slots);
     let x = setting.x;
     let (y, second) = (x / (1.0 - x), shape.lump_ratio());
-    let flow = question.rate / (1.0 - x);
+    let clusters = &states.clusters;
+    // Arrivals that find m < K, per second of base time; then those of clusters that find none free, of full times, and of
+    // the stalls of those who enter a full instance.
+    let mut seen: Vec<f64> = (1..=slots).map(|m| setting.batches_per_s * clusters.across(&law.below[..m])).collect();
+    let left = |waiting: &[f64]| waiting.iter().enumerate().map(|(i, p)| i as f64 * p).sum::<f64>();
+    let over: f64 = clusters
+        .alive
+        .iter()
+        .enumerate()
+        .skip(1)
+        .take(slots)
+        .map(|(k, waiting)| law.below[slots - k] * left(waiting))
+        .sum();
+    let entering = law.above * setting.completions_per_s(slots) * setting.stall_s;
+    let waits = setting.batches_per_s * over + question.rate * (law.below[slots] + law.above + entering);
+    let free: f64 = seen.iter().sum();
+    // Arrivals more even than Poisson find fewer than there are in the mean, (1 − I)/2 of those who arrived before.
+    let fewer = 0.5 * (1.0 - question.dispersion).max(0.0);
+    let spared = if tail.sums[0] > 0.0 { fewer * tail.first / tail.sums[0] } else { 0.0 };
+    let wait_probability = waits * (1.0 - spared) / (waits + free);
+    seen.iter_mut().for_each(|p| *p /= waits + free);
     // A prompt meets all who enter with it, not half of its cluster.
     let beside = (1.0 + y) * (1.0 + x * x * second / (1.0 - x * x)) - (1.0 + y + 0.5 * y * y * second);
-    let mut over_time = vec![0.0; slots + 1];
-    for (m, &p) in law.below.iter().enumerate() {
-        over_time[m + 1] += (1.0 - x) * flow * p / setting.completions_per_s(m + 1);
-        add_between(&mut over_time, (m + 1) as f64 + beside, x * p);
+    let mut over_time: Vec<f64> = law.below.iter().map(|p| (1.0 - x) * p).collect();
+    over_time[slots] += (1.0 - x) * law.above + x * wait_probability;
+    for (m, p) in seen.iter().enumerate() {
+        add_between(&mut over_time, ((m + 1) as f64 + beside - 2.0 * fewer).max(1.0), x * p);
     }
-    over_time[slots] += (1.0 - x) * flow * law.above / setting.completions_per_s(slots) + x * law.above;
-    let idle = (1.0 - x) * flow * law.below[0] * setting.batch / question.rate;
-    over_time[0] += idle;
-    let total: f64 = over_time.iter().sum();
-    over_time.iter_mut().for_each(|p| *p /= total);
     let moment = |i: i32| over_time.iter().enumerate().map(|(n, p)| p * (n as f64).powi(i)).sum::<f64>();
     let mean = moment(1);
     let full = over_time[slots];
@@ -436,10 +456,10 @@ fn figures(setting: &Setting, law: &Law, tail: &Tail, spread: &Spread) -> Capped
     Capped {
         mean,
         variance: (moment(2) - mean * mean).max(0.0),
-        law: over_time,
         free_mean: if full < 1.0 - 1e-9 { (mean - full * slots as f64) / (1.0 - full) } else { mean },
-        idle: idle / total,
-        wait_probability: law.unit * tail.sums[0],
+        idle: over_time[0],
+        law: over_time,
+        wait_probability,
         wait_mean,
         wait_shape,
     }
@@ -458,7 +478,11 @@ fn add_between(law: &mut [f64], at: f64, mass: f64) {
 
 /// A request that finds j waiting gets the slot of the (j + 1)th completion; the j before it stall everybody.
 fn wait(setting: &Setting, tail: &Tail, spread: &Spread) -> (f64, f64) {
+    // More even arrivals find one fewer with probability (1 − I)/2.
+    let fewer = 0.5 * (1.0 - setting.question.dispersion).max(0.0);
     let [mass, ranks, squares] = tail.sums;
+    let [mass, ranks, squares] =
+        [mass - fewer * tail.first, ranks - fewer * mass, squares - fewer * (2.0 * ranks - mass)];
     let (each, stall) = (setting.full_s(), setting.stall_s);
     if mass <= 0.0 {
         return (each, 1.0);

@@ -19,12 +19,14 @@ use crate::scenario::{Admission, Preemption, Prompts, Scenario};
 
 /// Largest degree that goes to the companion matrix.
 const SMALL: usize = 12;
-/// Longest transform for one circle.
-const LONGEST: usize = 1 << 16;
+/// Turn of the argument along one arc that is looked at again.
+const WIDE: f64 = 1.6;
+/// Coefficients that may be added up for such looks, per circle.
+const EVALUATIONS: usize = 2_000_000;
 /// Share of the requests whose ages are left out at the end of a long tail.
 const TAIL: f64 = 1e-12;
 /// Cell updates spent on an average over the cycle.
-const WORK: usize = 12_000_000;
+const WORK: usize = 4_000_000;
 /// Whole iterations in which a cycle of whole requests must close.
 const WHOLE_STEPS: usize = 20_000;
 
@@ -57,6 +59,12 @@ pub(super) fn radius_of(load: &Load) -> Option<f64> {
     applies.then(|| spectral_radius(load.prompt() + load.block_waste(), &load.moments.output_survival))
 }
 
+/// Whether the balance of ages is unstable: the survival polynomial has a root outside the unit circle. One transform.
+pub(super) fn is_unstable(load: &Load) -> bool {
+    let series = series(load.prompt() + load.block_waste(), &load.moments.output_survival);
+    series.len() > 1 && Circle::of(&series, 1.0).roots_inside > 0
+}
+
 fn of_load(load: &Load) -> Option<Cycle> {
     let memory = load.memory?;
     let radius = radius_of(load)?;
@@ -64,8 +72,8 @@ fn of_load(load: &Load) -> Option<Cycle> {
     let calm_flow = (memory - unused) / (load.moments.held_mean() + load.block_waste() * load.output());
     let calm_step = load.step_s(calm_flow * work(load), calm_flow * load.moments.held_mean());
     let cycle = (radius > 1.0).then(|| {
-        // Few-valued outputs have a law of their own, with what fluctuations add; the others the fluid's cycle.
-        let law = map::few_valued_regime(load, memory).map(|regime| (regime.flow, regime.step_s));
+        // Where KV is dropped the cycle is a regime of the memory; under swap it is the fluid's.
+        let law = map::cycle_regime(load, memory).map(|regime| (regime.flow, regime.step_s));
         law.unwrap_or_else(|| {
             let mean = saturated(load);
             (mean.completed, mean.step_s)
@@ -192,14 +200,18 @@ fn summed(turn: &[WholeStep]) -> WholeCycle {
 /// The spectral radius of the survival polynomial for prompts of `prompt` tokens and outputs with P(o > m) = `survival[m]`; 0
 /// where there is but one age.
 pub fn spectral_radius(prompt: f64, survival: &[f64]) -> f64 {
-    let lives = survival.iter().rposition(|&above| above > TAIL).map_or(0, |last| last + 1);
-    let series: Vec<f64> =
-        survival[..lives].iter().enumerate().map(|(age, above)| (prompt + age as f64 + 1.0) * above).collect();
+    let series = series(prompt, survival);
     match series.len() {
         0 | 1 => 0.0,
         n if n <= SMALL + 1 => companion_radius(&series).unwrap_or_else(|| 1.0 / smallest_root(&series)),
         _ => 1.0 / smallest_root(&series),
     }
+}
+
+/// (s + m + 1) P(o > m), without the end of a long tail.
+fn series(prompt: f64, survival: &[f64]) -> Vec<f64> {
+    let lives = survival.iter().rposition(|&above| above > TAIL).map_or(0, |last| last + 1);
+    survival[..lives].iter().enumerate().map(|(age, above)| (prompt + age as f64 + 1.0) * above).collect()
 }
 
 /// The largest eigenvalue of the companion matrix of Σ series[m]·x^(n−m).
@@ -258,25 +270,41 @@ struct Circle {
 
 impl Circle {
     fn of(series: &[f64], radius: f64) -> Self {
-        let mut n = (4 * series.len()).next_power_of_two();
-        let most = (8 * n).min(LONGEST);
-        loop {
-            let values = on_circle(series, radius, n);
-            let turns: Vec<f64> = (0..n).map(|k| (values[(k + 1) % n] * values[k].conj()).arg()).collect();
-            // A jump of nearly half a turn can be read either way: look closer.
-            if n < most && turns.iter().any(|turn| turn.abs() > 2.4) {
-                n *= 2;
-                continue;
-            }
-            let inside = (turns.iter().sum::<f64>() / std::f64::consts::TAU).round() as i64;
-            let least = values.iter().enumerate().min_by(|a, b| a.1.norm_sqr().total_cmp(&b.1.norm_sqr()));
-            // The transform turns clockwise: its points are those of the conjugate angle, and it counts downwards.
-            let angle = -std::f64::consts::TAU * least.map_or(0, |(k, _)| k) as f64 / n as f64;
-            return Self { roots_inside: -inside, nearest: Complex::from_polar(radius, angle) };
+        let n = (4 * series.len()).next_power_of_two();
+        let values = on_circle(series, radius, n);
+        let angle = |k: usize| std::f64::consts::TAU * k as f64 / n as f64;
+        let least = values.iter().enumerate().min_by(|a, b| a.1.norm_sqr().total_cmp(&b.1.norm_sqr()));
+        let nearest = Complex::from_polar(radius, angle(least.map_or(0, |(k, _)| k)));
+        let mut budget = (EVALUATIONS / series.len()) as i64;
+        let mut sum = 0.0;
+        for k in 0..n {
+            let ends = ((angle(k), values[k]), (angle(k + 1), values[(k + 1) % n]));
+            sum += turn_along(series, radius, ends, &mut budget);
         }
+        // Out of budget the circle runs among the many roots of a long tail: some of them are inside.
+        let inside = if budget < 0 { 1 } else { (sum / std::f64::consts::TAU).round() as i64 };
+        Self { roots_inside: inside, nearest }
     }
 }
 
+/// An angle and the series there.
+type Place = (f64, Complex<f64>);
+
+/// How far the argument turns between two places of a circle. A turn of nearly half a circle can be read either way, near a root:
+/// then both halves of the arc are looked at.
+fn turn_along(series: &[f64], radius: f64, (from, to): (Place, Place), budget: &mut i64) -> f64 {
+    let turn = (to.1 * from.1.conj()).arg();
+    if turn.abs() <= WIDE || *budget < 0 || to.0 - from.0 < 1e-14 {
+        return turn;
+    }
+    *budget -= 1;
+    let angle = 0.5 * (from.0 + to.0);
+    let z = Complex::from_polar(radius, angle);
+    let middle = (angle, series.iter().rev().fold(Complex::new(0.0, 0.0), |sum, &c| sum * z + c));
+    turn_along(series, radius, (from, middle), budget) + turn_along(series, radius, (middle, to), budget)
+}
+
+/// The series at n equal angles, counted upwards.
 fn on_circle(series: &[f64], radius: f64, n: usize) -> Vec<Complex<f64>> {
     let mut values = vec![Complex::new(0.0, 0.0); n];
     let mut power = 1.0;
@@ -284,7 +312,8 @@ fn on_circle(series: &[f64], radius: f64, n: usize) -> Vec<Complex<f64>> {
         value.re = coefficient * power;
         power *= radius;
     }
-    fourier(&mut values, false);
+    fourier(&mut values, true);
+    values.iter_mut().for_each(|value| *value *= n as f64);
     values
 }
 

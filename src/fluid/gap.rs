@@ -3,7 +3,6 @@
 use super::boundary::Regime;
 use super::cycle;
 use super::load::Load;
-use super::map::is_few_valued;
 use crate::answer::{Boundary, Limit, Method};
 use crate::scenario::{Preemption, StepTimeLaw};
 
@@ -18,7 +17,7 @@ pub(super) fn notes(load: &Load, binding: &Regime, boundary: &Boundary) -> Vec<S
     } else if binding.limit == Limit::KvMemory && binding.calm_per_s > (1.0 + WORTH) * boundary.low_per_s {
         notes.push(waste(load, binding, boundary));
     }
-    if binding.limit == Limit::KvMemory && is_few_valued(load) {
+    if binding.limit == Limit::KvMemory {
         notes.extend(ages(load));
     }
     notes
@@ -28,7 +27,7 @@ fn reason(load: &Load, binding: &Regime, boundary: &Boundary) -> String {
     let share = 100.0 * (boundary.high_per_s / boundary.low_per_s - 1.0);
     if binding.limit == Limit::KvMemory && binding.method == Method::Fluid {
         return format!(
-            "Two boundaries, {share:.1} % apart: from a backlog the few output lengths fall into an eviction cycle that completes less; \
+            "Two boundaries, {share:.1} % apart: from a backlog the ages fall into an eviction cycle that completes less; \
              an empty system does not enter it until fluctuations fill the memory"
         );
     }
@@ -61,12 +60,18 @@ fn waste(load: &Load, binding: &Regime, boundary: &Boundary) -> String {
     )
 }
 
+/// The radius, where it says that evictions cycle.
 fn ages(load: &Load) -> Option<String> {
-    let radius = cycle::radius_of(load)?;
-    let meaning = if radius > 1.0 {
-        "above 1: the balance of ages is unstable and evictions cycle"
-    } else {
-        "at most 1: the balance of ages is stable"
+    let dropped = match load.scenario.policy.preemption {
+        Preemption::None => return None,
+        Preemption::Swap => "which costs transfers only",
+        Preemption::Recompute => "and λ* can be up to 7 % too high",
+        Preemption::Restart if load.moments.is_one_valued() => "and λ* can be up to 4 % off",
+        Preemption::Restart => "and λ* can be up to 25 % too high",
     };
-    Some(format!("The survival polynomial has spectral radius {radius:.6}, {meaning}"))
+    // Whether it exceeds 1 costs much less than the radius.
+    let radius = if cycle::is_unstable(load) { cycle::radius_of(load)? } else { return None };
+    Some(format!(
+        "The survival polynomial has spectral radius {radius:.6}, above 1: the balance of ages is unstable and evictions cycle, {dropped}"
+    ))
 }

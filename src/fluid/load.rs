@@ -2,6 +2,7 @@
 
 use statrs::function::erf::erfc;
 
+use super::Tier;
 use super::slots::Wait;
 use crate::cost::{affine_coefficients, mean_step_s, per_context_token_s};
 use crate::scenario::moments::usable_memory;
@@ -11,6 +12,8 @@ use crate::schedule::budget;
 /// The limits of an instance and what one request brings to them.
 #[derive(Clone)]
 pub(super) struct Load<'a> {
+    /// How finely to solve.
+    pub tier: Tier,
     /// The question.
     pub scenario: &'a Scenario,
     /// Moments of the served requests.
@@ -109,6 +112,7 @@ impl<'a> Load<'a> {
             memory: usable_memory(scenario).map(|tokens| tokens as f64),
             prompt_survival,
             moments,
+            tier: Tier::Sharp,
             routed: None,
         }
     }

@@ -1,6 +1,7 @@
-//! The saturated state of few-valued outputs, from the one-iteration map.
+//! The saturated state of outputs that fall into eviction cycles, from the one-iteration map.
 
 use super::boundary::Regime;
+use super::cycle;
 use super::load::Load;
 use super::memory;
 use super::path::map::{Iteration, Map};
@@ -8,18 +9,23 @@ use crate::answer::{Limit, Method};
 use crate::scenario::{Admission, Preemption};
 
 /// Most cell updates spent on a saturated average.
-const WORK: usize = 12_000_000;
+const WORK: usize = 6_000_000;
 
-/// The saturated state of few-valued outputs under greedy admission with recomputation or restart, where residents fall into a
-/// cycle and the memory law does not hold: the second half of a run of the map with an endless queue, or the closed form for one
-/// length. None for other laws.
-pub(super) fn few_valued_regime(load: &Load, capacity: f64) -> Option<Regime> {
+/// The eviction cycle of a memory whose balance of ages is unstable, under greedy admission with recomputation or restart: the
+/// second half of a run of the map with an endless queue, or the closed form for one length. None where ages are in balance.
+///
+/// It is the state of a large system; in a small one single requests evict more than the cycle does, and the memory law completes
+/// less. Measured with s = 100, o about 400: under recompute the smaller of the two is within −1 and +7 % of simulation for 50 to
+/// 500 residents; under restart the cycle is −3 to +4 % off for one length and up to 25 % too high for lengths that spread by 10 %,
+/// where the memory law is up to twice too high.
+pub(super) fn cycle_regime(load: &Load, capacity: f64) -> Option<Regime> {
     let policy = &load.scenario.policy;
     let drops = matches!(policy.preemption, Preemption::Recompute | Preemption::Restart);
-    if !drops || policy.admission != Admission::Greedy || !is_few_valued(load) || load.memory.is_none() {
+    if !drops || policy.admission != Admission::Greedy || load.memory.is_none() || !cycle::is_unstable(load) {
         return None;
     }
-    if policy.preemption == Preemption::Restart && load.moments.is_one_valued() {
+    let restart = policy.preemption == Preemption::Restart;
+    if restart && load.moments.is_one_valued() {
         return Some(restart_cycle(load, capacity));
     }
     let mut map = Map::new(load, f64::INFINITY);
@@ -33,8 +39,8 @@ pub(super) fn few_valued_regime(load: &Load, capacity: f64) -> Option<Regime> {
         }
     }
     let count = (steps - steps / 2) as f64;
-    // Beside the cycle the boundary's fluctuations evict.
-    let by_chance = chance_evictions(load, sum.completed / count);
+    // Beside the cycle of restarted requests the boundary's fluctuations evict.
+    let by_chance = if restart { chance_evictions(load, sum.completed / count) } else { 0.0 };
     let again = by_chance * (load.prompt() - 1.0).max(0.0);
     sum.step_s +=
         count * (load.step_s(sum.batch_tokens / count + again, 0.0) - load.step_s(sum.batch_tokens / count, 0.0));
@@ -136,7 +142,8 @@ mod tests {
         assert_relative_eq!(sum.step_s / 3000.0, 1.351_463, max_relative = 1e-6);
         // The example's window did not end with a cycle: 3.01/1.351463 is 2.227216.
         assert_relative_eq!(sum.completed / sum.step_s, 2.227_229, max_relative = 7e-6);
-        assert_relative_eq!(sum.evicted / sum.completed, 0.980_13, max_relative = 1e-5);
+        assert_relative_eq!(sum.evicted / sum.completed, 99.0 / 101.0, max_relative = 1e-9);
+        assert_relative_eq!(sum.evicted / sum.completed, 0.980_13, max_relative = 1e-4);
         let closed = restart_cycle(&load, 60_200.0);
         assert_relative_eq!(closed.flow, 3.01, max_relative = 1e-12);
         assert!(closed.lambda() < 2.227_229 && closed.lambda() > 0.97 * 2.227_229, "{closed:?}");

@@ -149,11 +149,7 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
     let mut state = Filled::default();
     state.refill(load, capacity);
     let binds = state.flow < 1.2 * other_flow && policy.preemption != Preemption::None;
-    if binds && let Some(cycle) = map::few_valued_regime(load, capacity) {
-        // Without evictions, as from an empty start, the same memory carries more.
-        let context = state.flow * (load.moments.held_mean() + state.chunks.held);
-        return Regime { calm_per_s: state.flow / load.step_s(state.flow * load.work(), context), ..cycle };
-    }
+    let calm = state.flow;
     // What is lost with restarted runs, or kept free for the residents' growth, lowers the flow again.
     let moves = restart || state.claim.foresees || state.claim.spare > 0.0;
     for _ in 0..if binds { 1 + 3 * usize::from(restart) } else { 0 } {
@@ -164,7 +160,15 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
             state.refill(load, capacity);
         }
     }
-    state.regime(load)
+    let law = state.regime(load);
+    match binds.then(|| map::cycle_regime(load, capacity)).flatten() {
+        // The cycle counts where it loses more than fluctuations do; without it, as from an empty start, memory carries more.
+        Some(cycle) if cycle.lambda() < law.lambda() => {
+            let context = calm * (load.moments.held_mean() + state.chunks.held);
+            Regime { calm_per_s: calm / load.step_s(calm * load.work(), context), ..cycle }
+        }
+        _ => law,
+    }
 }
 
 /// Share of the time for which overlapped swaps keep the host link busy at λ*.
@@ -239,12 +243,14 @@ impl Filled {
             let beyond = spread * share * truncated_normal_excess(end);
             self.above = if self.claim.spare > 0.0 { pressure.evicted - beyond } else { 0.0 };
             left.evicted = beyond;
-            left.swapped = beyond / left.victim_tokens;
             share
         };
         if self.claim.foresees {
-            (left.evicted, left.swapped) = (0.0, 0.0);
+            left.evicted = 0.0;
         }
+        let share = share * rules::filled_share(load, self.flow);
+        left.evicted *= rules::filled_share(load, self.flow);
+        left.swapped = left.evicted / left.victim_tokens;
         left.evicted_per_step *= share;
         // Aggressive: whatever is freed is filled first, so that the whole growth is evicted, most of it before it did anything.
         let aggressive = policy.trigger == Trigger::Aggressive;

@@ -21,8 +21,11 @@ mod mixture;
 pub mod noise;
 mod notes;
 mod orders;
+mod pace;
 pub mod path;
+mod percentiles;
 mod policies;
+mod prepared;
 pub mod region;
 mod reserved;
 mod residents;
@@ -45,7 +48,9 @@ use boundary::Regime;
 use load::Load;
 use single::Service;
 
+pub use cluster::capacity_of_members;
 pub use path::{Form, OdeError, Path, PathError, PathOptions, PathPoint, PathSummary, trajectory};
+pub use prepared::{Prepared, Tier};
 
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.
@@ -56,8 +61,11 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     }
 }
 
+/// The service time of one request at a time, the regimes, λ*.
+type Limits = (Option<Service>, Vec<Regime>, Boundary);
+
 /// The limits of one instance and λ* behind them; the service time where it serves one request at a time.
-fn limits(load: &Load) -> (Option<Service>, Vec<Regime>, Boundary) {
+fn limits(load: &Load) -> Limits {
     let service = (load.cap <= 1.0).then(|| single::service(load));
     let regimes = match &service {
         Some(service) => vec![equilibrium::single_regime(service)],
@@ -69,7 +77,11 @@ fn limits(load: &Load) -> (Option<Service>, Vec<Regime>, Boundary) {
 
 /// One instance under the traffic of its load.
 fn instance(load: &Load) -> FluidSolution {
-    let (service, regimes, boundary) = limits(load);
+    answer(load, &limits(load), load.scenario.workload.rate())
+}
+
+/// The answer at λ = `rate`, of which the load's rate is what is served.
+fn answer(load: &Load, (service, regimes, boundary): &Limits, rate: f64) -> FluidSolution {
     let verdict = if load.served_per_s < boundary.low_per_s {
         Verdict::Stable
     } else if load.served_per_s < boundary.high_per_s {
@@ -77,14 +89,14 @@ fn instance(load: &Load) -> FluidSolution {
     } else {
         Verdict::Overloaded
     };
-    let below = (verdict == Verdict::Stable).then(|| match &service {
+    let below = (verdict == Verdict::Stable).then(|| match service {
         Some(service) => Some(equilibrium::single(load, service)),
-        None => policies::below(load, &regimes, &boundary),
+        None => policies::below(load, regimes, boundary),
     });
-    let notes = notes::of(load, &regimes, &boundary, verdict, below == Some(None));
+    let notes = notes::of(load, regimes, boundary, verdict, below == Some(None));
     let summary = below.flatten().map(|summary| orders::adjusted(load, summary));
     let summary = summary.unwrap_or_else(|| equilibrium::saturated(load, &regimes[0]));
-    FluidSolution { lambda_per_s: load.scenario.workload.rate(), verdict, boundary, summary, notes }
+    FluidSolution { lambda_per_s: rate, verdict, boundary: boundary.clone(), summary, notes }
 }
 
 /// λ* alone, without the state and the latencies: the same boundary that [`solve`] gives, for studies that need many of them.
@@ -99,7 +111,7 @@ pub fn boundary(scenario: &Scenario) -> Boundary {
 mod tests {
     use super::testing::{affine, chat, constant, scenario};
     use super::*;
-    use crate::answer::{Limit, Method};
+    use crate::answer::{Limit, Method, Verdict};
     use crate::scenario::{Engine, StepNoise};
     use approx::assert_relative_eq;
 

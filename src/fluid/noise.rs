@@ -14,7 +14,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::load::Load;
-use super::path::Path;
+use super::path::{self, Path};
 use super::{root, scope};
 use crate::scenario::trace::dispersion::index_of_dispersion;
 use crate::scenario::{Admission, FirstToken, MixedCost, Mixing, Priority, Prompts, Scenario, TraceMode};
@@ -110,6 +110,13 @@ pub fn along(scenario: &Scenario, path: &Path) -> Vec<Noise> {
         found.push(model.linear(&state, rate).noise(&covariance));
     }
     found
+}
+
+/// The standard deviation of the number in the system along a path: that of [`along`], or of the diffusion of the number alone
+/// ([`path::band`]) where the noise of the ages is not covered.
+pub fn band(scenario: &Scenario, path: &Path) -> Vec<f64> {
+    let found = along(scenario, path);
+    if found.is_empty() { path::band(scenario, path) } else { found.iter().map(|noise| noise.in_system_sd).collect() }
 }
 
 fn is_covered(scenario: &Scenario) -> bool {

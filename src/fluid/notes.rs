@@ -86,8 +86,8 @@ fn of_memory(load: &Load, binding: &Regime, notes: &mut Vec<String>) {
             "Outputs take few values: residents can fall into eviction cycles; waits near λ* are too short".into(),
         );
     }
-    if load.budget.is_finite() {
-        notes.push("Memory and token budget together are covered by an untested combination of their laws".into());
+    if load.budget < 2.5 * binding.batch_tokens {
+        notes.push("Memory and a token budget below 2.5 times the mean tokens of an iteration: an untested combination of their laws".into());
     }
 }
 

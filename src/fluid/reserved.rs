@@ -56,6 +56,21 @@ pub(super) fn of(load: &Load) -> Reserved {
     sum
 }
 
+/// What a request reserves over its iterations as a·o + b·so + c·o², \[a, b, c\]: told the truth os + o²; told it with errors in
+/// proportion to it; told a mean, o(s + p) that grows on as o²/2 beyond. The mean is kept.
+pub(super) fn shape(load: &Load) -> [f64; 3] {
+    let m = &load.moments;
+    let own = of(load).counted - m.raw(1, 1);
+    match load.scenario.policy.prediction {
+        Prediction::Exact => [0.0, 1.0, 1.0],
+        Prediction::Lognormal { .. } => [0.0, 1.0, own / m.raw(0, 2)],
+        Prediction::ClassMean | Prediction::OneBit { .. } => {
+            let linear = ((own - m.raw(0, 2) / 2.0) / m.raw(0, 1)).max(0.0);
+            [linear, 1.0, (own - linear * m.raw(0, 1)) / m.raw(0, 2)]
+        }
+    }
+}
+
 fn table(law: &LengthLaw) -> Vec<(f64, f64)> {
     let masses = law.table();
     masses.iter().enumerate().filter(|(_, mass)| **mass > 1e-14).map(|(length, &mass)| (length as f64, mass)).collect()

@@ -184,6 +184,43 @@ pub(super) fn entry_wait_s(load: &Load, step: f64) -> f64 {
     waiting.sum::<f64>() / rate
 }
 
+/// Requests that enter together with a request, beside it.
+pub(super) fn batch_mates(load: &Load) -> f64 {
+    if !matches!(load.scenario.policy.admission, Admission::Wait | Admission::NestedWait) {
+        return 0.0;
+    }
+    let entries = entries(load).unwrap_or_default();
+    let shares = shares(load, entries.len());
+    entries.iter().zip(shares).map(|(&number, share)| share * (number as f64 - 1.0)).sum()
+}
+
+/// Equally likely values of the wait for one's turn over its mean. Behind a quota it is about exponential; for a full batch it is
+/// the time of k arrivals, k uniform on 0 to n − 1.
+pub(super) fn entry_shape(load: &Load) -> Vec<f64> {
+    let mates = batch_mates(load);
+    if mates == 0.0 {
+        return vec![0.137, 0.477, 0.96, 2.426];
+    }
+    let last = (mates + 1.0).round();
+    let mut found = Vec::new();
+    for fifth in [0.1, 0.3, 0.5, 0.7, 0.9] {
+        let needed = (fifth * last).floor();
+        // Quarters of a Gamma law by those of a normal one.
+        found.extend([-1.15, -0.4, 0.25, 1.3].map(|z| (needed + z * f64::sqrt(needed)).max(0.0)));
+    }
+    let mean = found.iter().sum::<f64>() / found.len() as f64;
+    found.iter_mut().for_each(|value| *value /= mean);
+    found
+}
+
+/// Share of the iterations in which the residents' growth meets a full memory: while b entries per iteration are still filling
+/// what completions freed, it does not.
+pub(super) fn filled_share(load: &Load, flow: f64) -> f64 {
+    let Some(entries) = entries(load) else { return 1.0 };
+    let batch: f64 = entries.iter().map(|&number| number as f64).sum();
+    (1.0 - flow / batch).max(0.0)
+}
+
 /// Whether the order of the queue looks at lengths or weights that differ.
 pub(super) fn is_sorted(load: &Load) -> bool {
     let workload = &load.scenario.workload;
@@ -250,4 +287,104 @@ pub(super) fn notes(load: &Load, binding: &Regime, boundary: &Boundary) -> Vec<S
         _ => notes.push("All requests look alike to the order of the queue: it is first come, first served".into()),
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::boundary::{of, regimes};
+    use crate::fluid::testing::{affine, constant, geometric, scenario, with_context, with_memory};
+    use crate::scenario::{Class, Scenario, Transfer};
+    use approx::assert_relative_eq;
+
+    type Change<'a> = &'a dyn Fn(&mut Scenario);
+
+    fn boundary(question: &Scenario) -> Boundary {
+        question.validate().unwrap();
+        let load = Load::of(question);
+        of(&load, &regimes(&load))
+    }
+
+    /// Oracle S5: unit slots, classes (10, 20), (10, 40), (10, 60), at most 4 of each per slot: 12 requests per slot at most, and
+    /// with them 16 240 tokens, within M = 16 492.
+    #[test]
+    fn quota_of_reserved_slots() {
+        let mut question = scenario(11.0, constant(10), constant(20), affine(1.0, 0.0), 100_000);
+        question.workload.class =
+            [20, 40, 60].map(|o| Class::new(&format!("o{o}"), constant(10), constant(o))).to_vec();
+        question = with_memory(question, 16_492, None);
+        question.policy.admission = Admission::Quota;
+        question.policy.quota_per_class = Some(4);
+        let found = boundary(&question);
+        assert_eq!(found.binding, Limit::Admission);
+        assert_relative_eq!(found.low_per_s, 12.0, max_relative = 1e-12);
+        let load = Load::of(&question);
+        assert_relative_eq!(entry_limit(&load).unwrap().kv_tokens, 16_240.0, max_relative = 1e-12);
+        // E[Q] of one class at Poisson 3 is .80088.
+        let mut faster = load.clone();
+        faster.served_per_s = 9.0;
+        let wait = entry_wait_s(&faster, 1.0);
+        assert_relative_eq!(wait, 3.0 * 0.800_883_479_76 / 9.0, max_relative = 1e-9);
+    }
+
+    /// λ* of every rule against the engine's saturated throughput (72 000 completions, .4 to 1.9 %): geometric outputs of 100,
+    /// prompts of 100, 40 residents.
+    #[test]
+    fn boundaries_of_the_rules_as_simulated() {
+        let law = with_context(0.02, 0.004 / 79.6, 2.5e-7);
+        let base = with_memory(scenario(1.0, constant(100), geometric(100.0), law, 100_000), 8000, Some(0.0));
+        let recompute = |question: &mut Scenario| {
+            question.policy.preemption = Preemption::Recompute;
+            question.policy.swap_s_per_token = None;
+        };
+        let rows: [(Change, f64); 11] = [
+            (&|_| {}, 15.3617),
+            (&|q| (q.policy.admission, q.policy.watermark_share) = (Admission::Watermark, Some(0.2)), 13.0682),
+            (&|q| (q.policy.admission, q.policy.threshold_share) = (Admission::Threshold, Some(0.8)), 13.2773),
+            (&|q| q.policy.admission = Admission::LookAhead, 15.2040),
+            (&|q| (q.policy.admission, q.policy.quota_per_class) = (Admission::Quota, Some(1)), 15.1964),
+            (
+                &|q| {
+                    q.policy.admission = Admission::NestedWait;
+                    (q.policy.wait_thresholds, q.policy.wait_segments) = (vec![3, 2], vec![50]);
+                },
+                15.2450,
+            ),
+            (
+                &|q| {
+                    recompute(q);
+                    q.policy.trigger = Trigger::Aggressive;
+                },
+                14.6139,
+            ),
+            (
+                &|q| {
+                    recompute(q);
+                    q.policy.preemption = Preemption::Restart;
+                },
+                14.3737,
+            ),
+            (&|q| (q.policy.swap_s_per_token, q.policy.swap_latency_s) = (Some(2.5e-6), Some(0.005)), 13.8948),
+            (
+                &|q| {
+                    q.policy.swap_transfer = Transfer::Overlapped;
+                    (q.policy.swap_s_per_token, q.policy.swap_latency_s) = (Some(2.5e-6), Some(0.005));
+                },
+                15.3208,
+            ),
+            (
+                &|q| {
+                    recompute(q);
+                    (q.policy.admission, q.policy.prediction) = (Admission::Reserve, Prediction::ClassMean);
+                },
+                13.4600,
+            ),
+        ];
+        for (index, (change, simulated)) in rows.into_iter().enumerate() {
+            let mut question = base.clone();
+            change(&mut question);
+            let found = boundary(&question).low_per_s;
+            assert!((found / simulated - 1.0).abs() < 0.012, "row {index}: {found} against {simulated}");
+        }
+    }
 }

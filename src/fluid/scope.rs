@@ -33,6 +33,10 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     if let Some(described) = &scenario.cluster {
         return cluster::refusal(scenario, described, &unknown_to_theory);
     }
+    if scenario.instance.prefix_cache_tokens.is_some() {
+        let what = "keeps prompts for later ones, and which of them begin alike is in no law of lengths".into();
+        return Some(("instance.prefix_cache_tokens", what));
+    }
     if let Some(reason) = policies::not_covered(scenario) {
         return Some(reason);
     }
@@ -62,6 +66,9 @@ fn mixed_rules(scenario: &Scenario) -> Option<(&'static str, String)> {
     let plain = rules == Engine::VllmV1.rules();
     if scenario.sequence_cap() == 1 && !plain && (limited || rules != Engine::Orca.rules()) {
         return Some(("instance.max_sequences", "is 1 under rules other than those of `vllm-v1`".into()));
+    }
+    if rules.prompts == Prompts::Present && scenario.instance.max_batch_tokens == Some(1) {
+        return Some(("instance.max_batch_tokens", "is 1 where prompts are present".into()));
     }
     if rules.packing == Packing::Fill && rules.prompts == Prompts::Whole && limited {
         return Some(("policy.batching.packing", "is `fill`".into()));

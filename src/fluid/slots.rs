@@ -3,6 +3,7 @@
 //! probability that the memory is full, and the variability of the seconds that a request needs gives the wait.
 
 use super::load::Load;
+use super::map::is_few_valued;
 use super::memory::{self, unused_reserve};
 use super::reserved;
 use crate::scenario::Admission;
@@ -25,7 +26,7 @@ pub(super) struct Line {
 }
 
 /// Solves the chain at rate λ below the memory's boundary λ*. `calm` is the boundary without the cost of preemptions: they
-/// begin only once the memory is full, so that it rules how often that happens, and λ* how long it lasts.
+/// begin only once the memory is full, so that it rules how often that happens, and λ* how long a large excess lasts.
 pub(super) fn wait(load: &Load, line: Line, capacity: f64, (boundary, calm): (f64, f64)) -> Wait {
     let moments = &load.moments;
     let reserve = load.scenario.policy.admission == Admission::Reserve;
@@ -41,17 +42,38 @@ pub(super) fn wait(load: &Load, line: Line, capacity: f64, (boundary, calm): (f6
     let factor = variability(load, line, in_use, reserve);
     let slots = in_use / unit;
     let whole = slots.floor().max(1.0);
-    let at = |k: f64| full_probability(load, line, unit, held, calm, k).max(1e-300).ln();
+    let excess = Excess::of(load, factor, (boundary, calm));
+    let at = |k: f64| full_probability(load, line, (unit, held), (calm, excess.mass), k).max(1e-300).ln();
     let probability = (at(whole) + (slots - whole) * (at(whole + 1.0) - at(whole))).exp().min(1.0);
-    Wait { probability, mean: factor / (boundary - load.served_per_s) }
+    Wait { probability, mean: factor * excess.mean / load.served_per_s }
+}
+
+/// Share of the chain's full states in which an entrant finds no room: all those with excess, and of the full one without it,
+/// which is κ tokens wide, only the last s + 1.
+pub(super) fn without_room(load: &Load, boundary: f64) -> f64 {
+    if load.scenario.policy.admission == Admission::Reserve {
+        return 1.0;
+    }
+    let unit = load.moments.held_squares() / (load.moments.held_mean() + load.block_waste() * load.output());
+    let ratio = (load.served_per_s / boundary).min(1.0);
+    ratio + (1.0 - ratio) * ((load.prompt() + 1.0) / unit).min(1.0)
+}
+
+/// Work that a resident token stands for where the KV demand swings, over the work of a whole request: the regression of the
+/// residents' remaining token-iterations on the tokens that they hold, E\[G²\]/2F2 each, over E\[G\].
+pub(super) fn work_per_token(load: &Load) -> f64 {
+    let m = &load.moments;
+    // G = (s + 1/2)o + o²/2.
+    let squared = m.raw(2, 2) + m.raw(1, 2) + m.raw(0, 2) / 4.0 + m.raw(1, 3) + m.raw(0, 3) / 2.0 + m.raw(0, 4) / 4.0;
+    squared / (2.0 * m.held_squares() * m.held_mean())
 }
 
 /// c_f = E\[S²\]/(2E\[S\]²), S the seconds of the saturated server that one request consumes.
 fn variability(load: &Load, line: Line, in_use: f64, reserve: bool) -> f64 {
     let m = &load.moments;
-    // G = (s + 1/2)o + o²/2 tokens held over the life, R = os + o² reserved, W = s + o − 1.
+    // G = (s + 1/2)o + o²/2 tokens held over the life, R = os + o² reserved (if told the truth), W = s + o − 1.
     let held = [0.5, 1.0, 0.5];
-    let bound = if reserve { [0.0, 1.0, 1.0] } else { held };
+    let bound = if reserve { reserved::shape(load) } else { held };
     let per_held = |c: [f64; 3], i: usize, j: usize| {
         c[0] * m.held(i, j + 1) + c[1] * m.held(i + 1, j + 1) + c[2] * m.held(i, j + 2)
     };
@@ -67,18 +89,54 @@ fn variability(load: &Load, line: Line, in_use: f64, reserve: bool) -> f64 {
     second / (2.0 * mean * mean)
 }
 
-fn full_probability(load: &Load, line: Line, unit: f64, held: f64, boundary: f64, slots: f64) -> f64 {
+/// The chain above the full memory.
+struct Excess {
+    /// Its mass over that of the full state without excess, which it includes.
+    mass: f64,
+    /// Mean steps of excess while full.
+    mean: f64,
+}
+
+impl Excess {
+    /// Steps of excess go down at λ*(e), e = c_f requests per step. Preemptions cost nothing while nobody is there to take the
+    /// place of those who complete, and all that they cost at λ* once the excess fills a mean residual peak: the seconds per
+    /// request go from those at `calm` to those at `boundary` with 1 − exp(−e/e0), e0 = E\[P²\]/2E\[P\](s + 1). In an eviction
+    /// cycle `calm` rules how often the memory is full.
+    fn of(load: &Load, factor: f64, (boundary, calm): (f64, f64)) -> Self {
+        let rate = load.served_per_s;
+        let ratio = rate / boundary;
+        let last = 1.0 / (1.0 - ratio);
+        if calm <= boundary * (1.0 + 1e-9) || is_few_valued(load) {
+            return Self { mass: 1.0 / (1.0 - rate / calm), mean: ratio * last };
+        }
+        let refill = load.moments.peak_second() / (2.0 * load.moments.peak_mean() * (load.prompt() + 1.0));
+        let (mut term, mut mass, mut weighted, mut step) = (1.0, 0.0, 0.0, 0.0);
+        while step * factor < 12.0 * refill && step < 1e5 {
+            mass += term;
+            weighted += step * term;
+            step += 1.0;
+            let share = 1.0 - (-step * factor / refill).exp();
+            term *= rate * (1.0 / calm + share * (1.0 / boundary - 1.0 / calm));
+        }
+        // From there on a geometric tail.
+        mass += term * last;
+        weighted += term * last * (step + ratio * last);
+        Self { mass, mean: weighted / mass }
+    }
+}
+
+fn full_probability(load: &Load, line: Line, (unit, held): (f64, f64), (calm, excess): (f64, f64), slots: f64) -> f64 {
     let rate = load.served_per_s;
     let x = (rate * line.per_token_s * (load.prompt() - 1.0)).min(0.999);
     let per_slot = unit * (line.per_token_s * load.output() + line.per_context_s * load.moments.held_mean()) / held;
-    let rho = rate / boundary;
+    let rho = rate / calm;
     let mut below = 1.0;
     let mut mass = 1.0_f64;
     for k in 1..=slots as usize {
         let k = k as f64;
         if k >= slots {
             mass *= rho;
-            let full = mass / (1.0 - rho);
+            let full = mass * excess;
             return full / (full + below);
         }
         let step = (line.base_s + k * per_slot) / (1.0 - x);

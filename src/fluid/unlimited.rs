@@ -7,6 +7,7 @@
 
 use nalgebra::Complex;
 
+use super::Tier;
 use super::backlog::{Backlog, Own, Traffic};
 use super::mixture::gathered;
 use super::transform::{fourier, on_lattice};
@@ -14,8 +15,8 @@ use super::transform::{fourier, on_lattice};
 /// Lattice of the fixed point and of the answer.
 const COARSE: usize = 128;
 const FINE: usize = 1024;
-/// Kinds of iterations by length.
-const KINDS: usize = 10;
+/// Kinds of iterations by length: up to each rank, the share of one kind.
+const KINDS: [(f64, f64); 4] = [(0.8, 0.1), (0.95, 0.03), (0.99, 0.01), (1.0, 0.0025)];
 
 /// Transforms on a lattice, for the frequencies up to half.
 struct Spectrum {
@@ -82,12 +83,14 @@ struct Kind {
 fn kinds(law: &[f64], cell: f64, step: &dyn Fn(f64) -> f64) -> Vec<Kind> {
     let total: f64 = law.iter().sum();
     let mut found = vec![Kind { step: step(0.0), mass: law[0] / total }];
-    let width = (1.0 - found[0].mass) / KINDS as f64;
-    let (mut mass, mut sum) = (0.0, 0.0);
+    let prompts = 1.0 - found[0].mass;
+    let (mut mass, mut sum, mut reached) = (0.0, 0.0, 0.0);
     for (index, p) in law.iter().enumerate().skip(1) {
         mass += p / total;
         sum += p / total * index as f64 * cell;
-        if mass >= width || (index + 1 == law.len() && mass > 0.0) {
+        reached += p / total;
+        let width = KINDS.iter().find(|kind| reached <= kind.0 * prompts).map_or(1.0, |kind| kind.1);
+        if mass >= width * prompts || (index + 1 == law.len() && mass > 0.0) {
             found.push(Kind { step: step(sum / mass), mass });
             (mass, sum) = (0.0, 0.0);
         }
@@ -118,7 +121,8 @@ pub(super) fn solve(traffic: &Traffic, step: &dyn Fn(f64) -> f64, reach: f64) ->
             break;
         }
     }
-    let fine = Spectrum::of(traffic, reach, FINE);
+    let size = if traffic.tier == Tier::Fast { FINE / 4 } else { FINE };
+    let fine = Spectrum::of(traffic, reach, size);
     let law = fine.next(traffic, &found, idle);
     describe(traffic, step, &fine, &law, beside)
 }
@@ -140,9 +144,7 @@ fn describe(traffic: &Traffic, step: &dyn Fn(f64) -> f64, fine: &Spectrum, law: 
         found.step += p * time;
         found.step_squared += p * time * time;
         found.tokens += p * index as f64 * fine.cell;
-        if p > 1e-12 {
-            found.steps.push((time, p));
-        }
+        found.steps.push((time, p));
     }
     found.residual = (1.0 - traffic.idle) * found.step_squared / (2.0 * found.step);
     let rate = traffic.rate / traffic.batch;
@@ -198,6 +200,7 @@ mod tests {
             chunk: f64::INFINITY,
             idle: 0.0,
             decodes_s: 0.0,
+            tier: Tier::Sharp,
         };
         let found = solve(&traffic, &|tokens| c + a * tokens, 4000.0);
         let x = rate * a * 110.0;

@@ -5,8 +5,8 @@ use statrs::function::gamma::ln_gamma;
 
 use super::error::{QueueError, not_negative, positive};
 
-/// Terms of the series at most; beyond them the rest of it is taken as a geometric series.
-const TERMS: u32 = 20_000;
+/// Terms of the series that are added one by one; the rest is smooth and integrated.
+const TERMS: u32 = 2000;
 
 /// A queue with Poisson(a) arrivals per slot and at most b departures.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,20 +31,25 @@ impl Bulk {
 
     /// E\[Q\] behind a departure, Q' = (Q + A − b)⁺: Σ_k E\[(A_k − kb)⁺\]/k, A_k ~ Poisson(ka) (Spitzer 1956).
     pub fn left_behind(&self) -> f64 {
+        let term = |k: f64| mean_above(k * self.arrivals, k * self.batch) / k;
         let mut sum = 0.0;
-        let mut last = 0.0;
         for k in 1..=TERMS {
-            let k = f64::from(k);
-            let (mean, floor) = (k * self.arrivals, k * self.batch);
-            let term = mean_above(mean, floor) / k;
-            sum += term;
-            if term <= 1e-13 * sum {
+            let next = term(f64::from(k));
+            sum += next;
+            if next <= 1e-13 * sum {
                 return sum;
             }
-            last = term;
         }
-        let ratio = (self.arrivals * (self.batch / self.arrivals).ln() + self.arrivals - self.batch).exp();
-        sum + last * ratio / (1.0 - ratio).max(f64::MIN_POSITIVE)
+        // Σ ≈ ∫ from the middle behind the last term, in ln k, until e^(−δk) has passed, δ = b − a − a·ln(b/a).
+        let decay = self.batch - self.arrivals - self.arrivals * (self.batch / self.arrivals).ln();
+        let (from, to) = ((f64::from(TERMS) + 0.5).ln(), (40.0 / decay.max(1e-18)).ln());
+        let width = (to - from).max(0.0) / 400.0;
+        sum + (0..400)
+            .map(|cell| {
+                let k = (from + (f64::from(cell) + 0.5) * width).exp();
+                width * k * term(k)
+            })
+            .sum::<f64>()
     }
 
     /// E\[Q\] if a batch leaves only when it is full: the place in the batch under way is uniform, which adds (b − 1)/2.

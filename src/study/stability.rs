@@ -2,12 +2,15 @@
 //!
 //! The trend of the mean response time from an empty start is never used: it calls stable systems unstable.
 
+use std::cell::RefCell;
+
 use super::summary::{growth, throughput};
 use super::trials::{self, Progress};
 use crate::answer::{Figure, FluidSolution};
 use crate::des::{Feed, Options, Run, Window};
+use crate::fluid;
 use crate::scenario::moments::usable_memory;
-use crate::scenario::{Moments, Scenario, Time};
+use crate::scenario::{Mixing, Moments, Priority, Scenario, SequenceLimit, Time};
 
 /// How to run the saturated system.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,13 +39,48 @@ pub struct Saturated {
     pub steps: u64,
 }
 
-/// Runs the system with a request always waiting. The first 10 residence times are thrown away.
+/// Runs the system with a request always waiting. The first 10 residence times are thrown away. Of unlike instances each kind is run
+/// alone, and the routing rule says what they carry together.
 pub fn saturated(
     scenario: &Scenario,
     fluid: &FluidSolution,
     options: &SaturatedOptions,
     progress: Progress<'_>,
 ) -> Saturated {
+    let runs: RefCell<Vec<Saturated>> = RefCell::default();
+    let alone = |one: &Scenario| {
+        let found = together(one, &fluid::solve(one), options, progress);
+        let rate = found.throughput_per_s.map_or(f64::NAN, |figure| figure.value);
+        runs.borrow_mut().push(found);
+        rate
+    };
+    let Some(value) = fluid::capacity_of_members(scenario, &alone) else {
+        return together(scenario, fluid, options, progress);
+    };
+    let runs = runs.into_inner();
+    let at = |end: fn((f64, f64)) -> f64| {
+        let figures = RefCell::new(runs.iter().map(|run| run.throughput_per_s.and_then(|figure| figure.interval)));
+        let rate = |_: &Scenario| figures.borrow_mut().next().flatten().map_or(f64::NAN, end);
+        fluid::capacity_of_members(scenario, &rate)
+    };
+    let throughput_per_s = at(|ends| ends.0)
+        .zip(at(|ends| ends.1))
+        .filter(|ends| ends.0.is_finite() && ends.1.is_finite())
+        .map(|(low, high)| Figure::simulated(value, low, high));
+    Saturated { throughput_per_s, steps: runs.iter().map(|run| run.steps).sum() }
+}
+
+/// A saturated run of all instances together. Where a request that always waits would let nobody decode there is no throughput to
+/// measure.
+fn together(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &SaturatedOptions,
+    progress: Progress<'_>,
+) -> Saturated {
+    if starves_decodes(scenario) {
+        return Saturated { throughput_per_s: None, steps: 0 };
+    }
     let boundary = fluid.boundary.low_per_s;
     let warmup_s = 10.0 * residents_at_saturation(scenario) / boundary;
     let horizon_s = warmup_s + options.completions / boundary;
@@ -53,8 +91,25 @@ pub fn saturated(
     Saturated { throughput_per_s: throughput(&windows(&runs)), steps: runs.iter().map(|run| run.totals.steps).sum() }
 }
 
-/// About how many requests are resident when a request is always waiting: the smallest of the limits' mean-field values.
+/// Whether prompts that always wait leave no iteration to the decodes: they go first, and nothing caps the residents.
+fn starves_decodes(scenario: &Scenario) -> bool {
+    let rules = scenario.batch_rules();
+    rules.mixing == Mixing::Exclusive
+        && rules.priority == Priority::PrefillFirst
+        && rules.sequence_limit == SequenceLimit::Batch
+        && scenario.instance.kv_tokens.is_none()
+}
+
+/// About how many requests are resident when a request is always waiting.
 fn residents_at_saturation(scenario: &Scenario) -> f64 {
+    if let Some(gpus) = scenario.cluster.as_ref().and_then(|cluster| cluster.gpus) {
+        return gpus as f64;
+    }
+    scenario.members().iter().map(|(member, count)| *count as f64 * residents_of_one(member)).sum::<f64>().max(1.0)
+}
+
+/// The smallest of the limits' mean-field values.
+fn residents_of_one(scenario: &Scenario) -> f64 {
     let moments = Moments::of(scenario);
     let slots = scenario.sequence_cap() as f64;
     let by_memory = usable_memory(scenario)
@@ -204,4 +259,36 @@ fn classify(growth: Option<Figure>, epsilon: f64) -> Drift {
 
 fn windows(runs: &[Run]) -> Vec<&Window> {
     runs.iter().flat_map(|run| &run.windows).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Cluster, Group, Override, Routing, StepTimeLaw, open};
+
+    /// Of unlike instances in turn the slower decides: twice what it takes alone, and not what the two complete when both are full.
+    #[test]
+    fn unlike_instances_are_measured_by_the_rule_that_feeds_them() {
+        let overrides = [Override::new("test", "instance.max_sequences", 16)];
+        let mut scenario = open(Some("outputs-geometric"), &overrides, None).unwrap();
+        let slow = StepTimeLaw::Affine { base_s: 0.05, per_token_s: 4e-4 };
+        let mut cluster = Cluster::replicas(1, Routing::RoundRobin);
+        cluster.group = vec![Group {
+            name: "slow".into(),
+            count: 1,
+            model: None,
+            instance: None,
+            policy: None,
+            step_time: Some(slow),
+        }];
+        scenario.cluster = Some(cluster);
+        scenario.validate().unwrap();
+        let theory = fluid::solve(&scenario);
+        let options = SaturatedOptions { seed: 1, trials: 4, completions: 3000.0 };
+        let found = saturated(&scenario, &theory, &options, &|| {}).throughput_per_s.unwrap();
+        let (low, high) = found.interval.unwrap();
+        assert!(low < found.value && found.value < high);
+        let gap = found.value / theory.boundary.low_per_s - 1.0;
+        assert!(gap.abs() < 0.02, "{found:?} against {}", theory.boundary.low_per_s);
+    }
 }

@@ -15,6 +15,7 @@ mod formats;
 mod house;
 mod latex;
 mod limits;
+mod mixed_laws;
 mod readme;
 mod real_traffic;
 mod recorded;

@@ -197,22 +197,67 @@ pub(super) fn bound(gpus: u32, kinds: &[Kind]) -> f64 {
     f64::from(gpus) / kinds.iter().map(|kind| kind.share * f64::from(kind.need) * kind.mean_s).sum::<f64>()
 }
 
-/// Share of the requests that find too few free GPUs in a pool that turns those away (Kaufman 1981, Roberts 1981).
-pub(super) fn blocked(gpus: u32, kinds: &[Kind], rate: f64) -> f64 {
-    let mut weights = vec![1.0; gpus as usize + 1];
-    for taken in 1..=gpus as usize {
-        let sum = kinds
-            .iter()
-            .filter(|kind| kind.need as usize <= taken)
-            .map(|kind| rate * kind.share * kind.mean_s * f64::from(kind.need) * weights[taken - kind.need as usize]);
-        weights[taken] = sum.sum::<f64>() / taken as f64;
-        if weights[taken] > 1e200 {
-            weights[..=taken].iter_mut().for_each(|weight| *weight *= 1e-200);
+/// What a request meets in a pool that turns away those that find too few free GPUs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocked {
+    /// Share of the requests that find too few.
+    pub share: f64,
+    /// Mean seconds until enough would be free, if nobody else came.
+    pub clears_s: f64,
+}
+
+/// The pool without a queue at `rate` requests per second, in product form; none above [`MOST_STATES`].
+pub(super) fn blocked(gpus: u32, kinds: &[Kind], rate: f64) -> Option<Blocked> {
+    let mut states: Vec<(Vec<u32>, f64)> = vec![(Vec::new(), 0.0)];
+    for (index, kind) in kinds.iter().enumerate() {
+        let mut more = Vec::new();
+        for (running, log) in states {
+            let taken: u32 = running.iter().zip(kinds).map(|(n, kind): (&u32, &Kind)| n * kind.need).sum();
+            let mut log = log;
+            for n in 0..=(gpus - taken) / kind.need {
+                if n > 0 {
+                    log += (rate * kind.share * kind.mean_s / f64::from(n)).ln();
+                }
+                let mut next = running.clone();
+                next.push(n);
+                more.push((next, log));
+            }
+            if more.len() > MOST_STATES {
+                return None;
+            }
+        }
+        states = more;
+        debug_assert!(states.iter().all(|state| state.0.len() == index + 1));
+    }
+    let numbers: HashMap<&[u32], usize> =
+        states.iter().enumerate().map(|(index, state)| (state.0.as_slice(), index)).collect();
+    let most = states.iter().map(|state| state.1).fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = states.iter().map(|state| (state.1 - most).exp()).sum();
+    // Seconds until a request of each kind would fit, from the states with the fewest requests on.
+    let mut order: Vec<usize> = (0..states.len()).collect();
+    order.sort_by_key(|&index| states[index].0.iter().sum::<u32>());
+    let mut clears = vec![vec![0.0; kinds.len()]; states.len()];
+    let (mut share, mut seconds) = (0.0, 0.0);
+    for index in order {
+        let running = &states[index].0;
+        let free = gpus - running.iter().zip(kinds).map(|(n, kind)| n * kind.need).sum::<u32>();
+        let out: f64 = running.iter().zip(kinds).map(|(&n, kind)| f64::from(n) / kind.mean_s).sum();
+        for (wanted, kind) in kinds.iter().enumerate().filter(|(_, kind)| kind.need > free) {
+            let mut time = 1.0 / out;
+            let mut left = running.clone();
+            for (leaving, other) in kinds.iter().enumerate().filter(|(leaving, _)| running[*leaving] > 0) {
+                left[leaving] -= 1;
+                let weight = f64::from(running[leaving]) / other.mean_s / out;
+                time += weight * numbers.get(left.as_slice()).map_or(0.0, |&next| clears[next][wanted]);
+                left[leaving] += 1;
+            }
+            clears[index][wanted] = time;
+            let mass = kind.share * (states[index].1 - most).exp() / total;
+            share += mass;
+            seconds += mass * time;
         }
     }
-    let total: f64 = weights.iter().sum();
-    let full = |need: u32| weights[(gpus - need) as usize + 1..].iter().sum::<f64>() / total;
-    kinds.iter().map(|kind| kind.share * full(kind.need)).sum()
+    Some(Blocked { share, clears_s: seconds / share.max(f64::MIN_POSITIVE) })
 }
 
 #[cfg(test)]
@@ -261,8 +306,8 @@ mod tests {
         let found = saturated(5, &kinds).unwrap();
         assert_relative_eq!(found.rate, 10.0, max_relative = 1e-12);
         assert_eq!(found.excess, 0.0);
-        let loss = blocked(5, &kinds, 8.0);
-        let delay = loss / (1.0 - 0.8 * (1.0 - loss));
-        assert_relative_eq!(delay, crate::queueing::mmc::erlang_c(5, 4.0).unwrap(), max_relative = 1e-12);
+        let found = blocked(5, &kinds, 8.0).unwrap();
+        assert_relative_eq!(found.share, crate::queueing::mmc::erlang_b(5, 4.0).unwrap(), max_relative = 1e-12);
+        assert_relative_eq!(found.clears_s, 0.1, max_relative = 1e-12);
     }
 }

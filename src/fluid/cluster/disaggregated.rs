@@ -1,6 +1,5 @@
 //! A prefill pool, a link and a decode pool one after another. λ* is the least of theirs. Below it each has its own law, with the
-//! variability of the arrivals that the one before leaves: departures of n servers with service scv c² and load ρ have scv
-//! 1 + ρ²(c² − 1)/√n (Whitt, "The queueing network analyzer", 1983).
+//! variability of the arrivals that the one before leaves, after Whitt, "The queueing network analyzer" (1983).
 
 use super::super::single;
 use super::combine::{self, Law, Share};
@@ -8,6 +7,7 @@ use super::part::{self, Part, Stage};
 use super::pool::{Capacity, Pool};
 use super::replicas::{self, Answer};
 use crate::answer::{Boundary, Figure, FluidSolution, Latency, Limit, Method, Summary, Verdict};
+use crate::queueing::mmc::erlang_c;
 use crate::scenario::{Cluster, Contention, Link, Moments, PrefillPool, Scenario};
 
 pub(super) fn solve(scenario: &Scenario, cluster: &Cluster, pool: &PrefillPool) -> FluidSolution {
@@ -57,10 +57,10 @@ fn prefill_pool(scenario: &Scenario, cluster: &Cluster, pool: &PrefillPool) -> P
     Pool::new(parts.into_iter().collect(), cluster, pool.routing, &scenario.workload)
 }
 
-/// How requests leave the prefill pool. A share ρ² of their variability is that of the service, the rest that of the arrivals.
+/// How requests leave the prefill pool. While all servers are busy the variability is that of the services, else that of the arrivals.
 struct Departures {
     servers: f64,
-    /// ρ² where each server serves one request at a time, else 0.
+    /// ρ times the probability that all servers are busy (ρ² for one), where each serves one request at a time; else 0.
     busy: f64,
     arrivals: f64,
     /// Squared cv of a service, and its covariance with the prompt: both relative to the means.
@@ -77,14 +77,15 @@ impl Departures {
         }
         let service = single::service(&load);
         let rho = (rate / capacity.boundary.low_per_s).min(1.0);
+        let all_busy = erlang_c(servers as u64, servers * rho).unwrap_or(1.0);
         let spread = service.second / (service.mean_s * service.mean_s) - 1.0;
         let prompt = load.moments.raw(2, 0) / (load.prompt() * load.prompt()) - 1.0;
         // A service is nearly linear in the prompt.
-        Self { servers, busy: rho * rho, arrivals: pool.arrivals, spread, with_prompt: (spread * prompt).sqrt() }
+        Self { servers, busy: rho * all_busy, arrivals: pool.arrivals, spread, with_prompt: (spread * prompt).sqrt() }
     }
 
     fn squared_cv(&self) -> f64 {
-        (1.0 - self.busy) * self.arrivals + self.busy * (1.0 + (self.spread - 1.0) / self.servers.sqrt())
+        (1.0 - self.busy) * self.arrivals + self.busy * self.spread
     }
 }
 
@@ -185,7 +186,8 @@ fn verdict(rate: f64, boundary: &Boundary) -> Verdict {
 
 /// What both pools hold and do.
 fn held(first: &Summary, second: &Summary, (rate, flow): (f64, f64), moments: &Moments) -> Summary {
-    let prompt = Share { summary: first, count: 1.0, rate, work: moments.prompt_mean(), gaps: 0.0 };
+    let prompt =
+        Share { summary: first, count: 1.0, rate, work: moments.prompt_mean(), gaps: 0.0, outputs: Vec::new() };
     let rest = moments.after_first_token();
     let mut decodes = second.clone();
     let context = part::context_of_prompts(moments);
@@ -193,7 +195,8 @@ fn held(first: &Summary, second: &Summary, (rate, flow): (f64, f64), moments: &M
         .kv_tokens
         .zip(second.running)
         .map(|(held, running)| Figure { value: held.value + context * running.value, ..held });
-    let decode = Share { summary: &decodes, count: 1.0, rate: flow, work: rest.output_mean(), gaps: 0.0 };
+    let decode =
+        Share { summary: &decodes, count: 1.0, rate: flow, work: rest.output_mean(), gaps: 0.0, outputs: Vec::new() };
     combine::all(&[prompt, decode])
 }
 

@@ -1,9 +1,13 @@
 //! A pool of GPUs: a request takes the GPUs of its class, all at once, and runs alone on them.
 //!
 //! λ* is that of the saturated chain (`chain`): exact for exponential durations, first come first served, with a head that blocks; above
-//! its state cap, and where requests may pass a blocked head, the bound k/Σ p·need/μ. The wait is that of heavy traffic with its
-//! coefficient from the chain, E\[W\] = C·(1 + Δ)/(λ* − λ) (Grosof, Hong, Harchol-Balter and Scheller-Wolf, "The RESET and MARC
-//! techniques, with application to multiserver-job analysis", 2023), C the share of those who wait, from the loss of the same pool.
+//! its state cap, and where requests may pass a blocked head, the bound k/Σ p·need/μ.
+//!
+//! The wait lies between two limits. Near λ* it is (1 + Δ)/(λ* − λ) with Δ from the chain (Grosof, Hong, Harchol-Balter and
+//! Scheller-Wolf, "The RESET and MARC techniques, with application to multiserver-job analysis", 2023). In light traffic whoever finds
+//! too few GPUs waits for completions alone, in the product form of the pool without a queue (Kaufman 1981, Roberts 1981); such a
+//! request begins a queue, which all who come in the meantime join. Against the solved chain with its queue: within 3 % when the classes
+//! last equally long, within 19 % when large ones are four times as short.
 
 use super::super::equilibrium;
 use super::super::load::Load;
@@ -44,10 +48,17 @@ pub(super) fn solve(scenario: &Scenario, gpus: u64) -> FluidSolution {
     let blocks = scenario.batch_rules().packing == Packing::Strict;
     let found = if blocks { chain::saturated(gpus, &kinds) } else { None };
     let bound = chain::bound(gpus, &kinds);
-    let boundary = boundary(found.as_ref(), bound, jobs.iter().all(|job| job.service.exponential));
-    let rate = scenario.workload.rate() * served;
-    let verdict = if rate < boundary.low_per_s { Verdict::Stable } else { Verdict::Overloaded };
     let in_order = scenario.policy.order == Order::Fcfs;
+    let exponential = jobs.iter().all(|job| job.service.exponential);
+    let boundary = boundary(found.as_ref(), bound, exponential && in_order, in_order);
+    let rate = scenario.workload.rate() * served;
+    let verdict = if rate < boundary.low_per_s {
+        Verdict::Stable
+    } else if rate < boundary.high_per_s {
+        Verdict::Metastable
+    } else {
+        Verdict::Overloaded
+    };
     let summary = if verdict == Verdict::Stable {
         let wait = in_order.then(|| wait(scenario, gpus, (&kinds, &jobs), found.as_ref(), &boundary, rate)).flatten();
         below(&classes, &jobs, scenario.workload.rate(), wait)
@@ -94,15 +105,16 @@ fn job(class: &Alone) -> Job {
     }
 }
 
-fn boundary(found: Option<&Saturated>, bound: f64, exponential: bool) -> Boundary {
+/// In another order than first come, first served λ* lies between that of the chain and the bound.
+fn boundary(found: Option<&Saturated>, bound: f64, exact: bool, in_order: bool) -> Boundary {
     let rate = found.map_or(bound, |found| found.rate);
     Boundary {
-        high_per_s: rate,
+        high_per_s: if in_order { rate } else { bound },
         low_per_s: rate,
-        bracket_per_s: (rate, if found.is_some() { rate } else { bound }),
+        bracket_per_s: (rate, if in_order { rate } else { bound }),
         binding: Limit::GpuPool,
         runner_up: None,
-        method: if exponential && found.is_some() { Method::Exact } else { Method::Approximation },
+        method: if exact && found.is_some() { Method::Exact } else { Method::Approximation },
     }
 }
 
@@ -116,12 +128,15 @@ fn wait(
     rate: f64,
 ) -> Option<Wait> {
     let found = found?;
-    let loss = chain::blocked(gpus, kinds, rate);
-    let rho = rate / boundary.low_per_s;
-    let probability = loss / (1.0 - rho * (1.0 - loss));
+    let met = chain::blocked(gpus, kinds, rate)?;
+    let (rho, spare) = (rate / boundary.low_per_s, boundary.low_per_s - rate);
+    // In units of 1/(λ* − λ): the head waits so long when nobody else comes, those behind it while a queue lasts.
+    let alone = met.clears_s * boundary.low_per_s;
+    let queues = rate * met.share * alone / spare;
+    let probability = (queues + met.share) / (1.0 + queues);
     let arrivals = if scenario.workload.trace.is_some() { 1.0 } else { scenario.workload.arrivals.squared_cv() };
-    let factor = 1.0 + found.excess + (arrivals - 1.0) / 2.0 + durations(kinds, jobs);
-    Some(Wait { probability, mean: factor.max(0.05) / (boundary.low_per_s - rate) })
+    let factor = (1.0 - rho) * alone + rho * (1.0 + found.excess) + (arrivals - 1.0) / 2.0 + durations(kinds, jobs);
+    Some(Wait { probability, mean: factor.max(0.05) / spare })
 }
 
 /// What durations that are not exponential add: the work of a request in GPU seconds has another second moment.
@@ -156,6 +171,7 @@ fn below(classes: &[Alone], jobs: &[Job], rate: f64, wait: Option<Wait>) -> Summ
             rate: rate * class.share * job.served,
             work: job.work,
             gaps: job.gaps,
+            outputs: Vec::new(),
         })
         .collect();
     let mut summary = combine::all(&shares);
@@ -212,7 +228,7 @@ fn notes(scenario: &Scenario, found: Option<&Saturated>, bound: f64, blocks: boo
                 .into(),
         );
     } else if found.is_some() {
-        notes.push("The wait for GPUs is that of heavy traffic, times the share of those who wait".into());
+        notes.push("The wait for GPUs lies between its laws of light and of heavy traffic".into());
     }
     notes
 }

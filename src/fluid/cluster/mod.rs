@@ -5,6 +5,7 @@
 mod chain;
 mod combine;
 mod disaggregated;
+mod effect;
 mod gangs;
 mod part;
 mod pool;
@@ -15,8 +16,11 @@ mod split;
 mod tests;
 mod wait;
 
-use crate::answer::FluidSolution;
+use crate::answer::{Boundary, FluidSolution, Limit, Method};
 use crate::scenario::{Cluster, Scenario};
+
+use part::Stage;
+use pool::Pool;
 
 pub(super) use scope::refusal;
 
@@ -27,4 +31,21 @@ pub(super) fn solve(scenario: &Scenario, cluster: &Cluster) -> FluidSolution {
         (None, Some(pool)) => disaggregated::solve(scenario, cluster, pool),
         (None, None) => replicas::solve(scenario, cluster),
     }
+}
+
+/// λ* of unlike instances behind a router from `alone`, λ* of an instance on its own with the classes that it serves. None where the
+/// instances are alike or stand one behind another, so that a saturated run of them all tells it.
+pub fn capacity_of_members(scenario: &Scenario, alone: &dyn Fn(&Scenario) -> f64) -> Option<f64> {
+    let cluster = scenario.cluster.as_ref().filter(|cluster| cluster.gpus.is_none() && cluster.prefill.is_none())?;
+    let parts = replicas::parts(scenario, cluster, Stage::Whole);
+    let pool = Pool::new(parts, cluster, cluster.routing, &scenario.workload);
+    let boundary = |rate: f64| Boundary {
+        high_per_s: rate,
+        low_per_s: rate,
+        bracket_per_s: (rate, rate),
+        binding: Limit::ComputeRate,
+        runner_up: None,
+        method: Method::Simulated,
+    };
+    (pool.parts.len() > 1).then(|| pool.capacity_by(&|part| boundary(alone(&part.scenario))).boundary.low_per_s)
 }

@@ -6,11 +6,14 @@
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem};
 
 use super::super::{instance, limits};
+use super::effect;
 use super::part::Part;
+use super::split;
 use super::wait;
-use crate::answer::{Boundary, FluidSolution, Limit, Method};
+use crate::answer::{Boundary, FluidSolution, Limit, Method, Verdict};
 use crate::scenario::{Cluster, Routing, Workload};
 use crate::schedule::capacity::capacity;
+use crate::schedule::routing::Router;
 
 /// Instances, the rule that shares requests out to them, and the traffic.
 pub(super) struct Pool {
@@ -53,12 +56,14 @@ impl Pool {
         self.parts.iter().map(|part| part.count as f64).sum()
     }
 
-    /// Whether the rule looks at all instances.
-    pub fn looks(&self) -> bool {
-        !self.is_blind() && self.routing != Routing::PowerOfD
+    /// d, of a rule that looks at fewer than all instances.
+    pub fn draws(&self) -> Option<f64> {
+        let draws = self.choices.unwrap_or(Router::CHOICES) as f64;
+        (self.routing == Routing::PowerOfD && draws < self.instances()).then_some(draws)
     }
 
-    fn is_blind(&self) -> bool {
+    /// Whether it looks at none.
+    pub fn is_blind(&self) -> bool {
         matches!(self.routing, Routing::RoundRobin | Routing::Random)
     }
 
@@ -96,8 +101,13 @@ impl Pool {
     }
 
     pub fn capacity(&self) -> Capacity {
+        self.capacity_by(&|part| limits(&part.load(0.0)).2)
+    }
+
+    /// λ* of all from those of the instances, each alone with what it serves.
+    pub fn capacity_by(&self, alone: &dyn Fn(&Part) -> Boundary) -> Capacity {
         let mut mixes = self.equal_split();
-        let solve = |mix: &[f64], part: &Part| limits(&part.under(mix).load(0.0)).2;
+        let solve = |mix: &[f64], part: &Part| alone(&part.under(mix));
         if self.is_blind() {
             let each: Vec<Boundary> = mixes.iter().zip(&self.parts).map(|(mix, part)| solve(mix, part)).collect();
             return Self::of_slowest(&each, mixes);
@@ -108,7 +118,7 @@ impl Pool {
             let (rate, method) = if complete {
                 self.complete(&members, &mut mixes, &mut boundaries, &solve)
             } else {
-                (self.incomplete(&members, &mut mixes), Method::Approximation)
+                (self.incomplete(&members, &mut mixes, &solve), Method::Approximation)
             };
             for &index in &members {
                 boundaries[index].get_or_insert_with(|| solve(&mixes[index], &self.parts[index]));
@@ -153,7 +163,7 @@ impl Pool {
 
     /// The most that any split of the classes can carry: maximise t where class c brings f_c·t, an instance of part i takes x_ci of
     /// it, and Σ_c x_ci/λ*_ci ≤ 1 with λ*_ci the boundary of class c alone on it.
-    fn incomplete(&self, members: &[usize], mixes: &mut [Vec<f64>]) -> f64 {
+    fn incomplete(&self, members: &[usize], mixes: &mut [Vec<f64>], solve: &dyn Fn(&[f64], &Part) -> Boundary) -> f64 {
         let mut problem = Problem::new(OptimizationDirection::Maximize);
         let total = problem.add_var(1.0, (0.0, f64::INFINITY));
         let mut split = Vec::new();
@@ -162,7 +172,7 @@ impl Pool {
             for &index in members.iter().filter(|&&index| self.parts[index].serves[class]) {
                 let mut alone = vec![0.0; self.classes.len()];
                 alone[class] = 1.0;
-                let rate = limits(&self.parts[index].under(&alone).load(0.0)).2.low_per_s;
+                let rate = solve(&alone, &self.parts[index]).low_per_s;
                 let x = problem.add_var(0.0, (0.0, f64::INFINITY));
                 balance.add(x, self.parts[index].count as f64);
                 split.push((index, class, x, 1.0 / rate));
@@ -229,17 +239,24 @@ impl Pool {
 
     /// The parts at λ, each with what one instance gets.
     pub fn solve(&self, capacity: &Capacity, rate: f64) -> Vec<(FluidSolution, f64)> {
-        let loads = super::split::rates(self, capacity, rate);
         self.parts
             .iter()
             .zip(&capacity.mixes)
-            .zip(loads)
-            .map(|((part, mix), own)| {
+            .zip(split::given(self, capacity, rate))
+            .map(|((part, mix), given)| {
                 let part = part.under(mix);
-                let mut load = part.load(own);
+                let mut load = part.load(given.rate);
                 load.served_per_s *= 1.0 - load.moments.rejected;
-                load.routed = wait::routed(self, &load);
-                (instance(&load), own)
+                load.routed = match given.level {
+                    Some(level) => Some(wait::at_level(&load, part.count as f64, level)),
+                    None => wait::routed(self, &load),
+                };
+                let effect = effect::of(self, &load);
+                let mut solution = instance(&load);
+                if let Some(effect) = effect.filter(|_| solution.verdict == Verdict::Stable) {
+                    effect.on(&mut solution.summary, load.served_per_s, load.output() - 1.0);
+                }
+                (solution, given.rate)
             })
             .collect()
     }

@@ -1,5 +1,6 @@
 //! Replicas and groups behind a router.
 
+use super::super::mixture::output_nodes;
 use super::combine::{self, Share};
 use super::part::{Part, Stage};
 use super::pool::{Capacity, Pool};
@@ -61,6 +62,7 @@ pub(super) fn answer(pool: &Pool, capacity: &Capacity, rate: f64) -> Answer {
                 rate: *own * (1.0 - load.moments.rejected),
                 work: load.work(),
                 gaps: load.output() - 1.0,
+                outputs: output_nodes(&load.moments.output_survival),
             }
         })
         .collect();

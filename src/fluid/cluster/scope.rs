@@ -1,8 +1,9 @@
 //! Which clusters theory answers.
 
 use super::part::emits_first;
+use crate::scenario::moments::usable_memory;
 use crate::scenario::{
-    Batching, BudgetCounts, Cluster, Engine, FirstToken, Preemption, Prompts, Scenario, SequenceLimit,
+    Batching, BudgetCounts, Cluster, Engine, FirstToken, Moments, Preemption, Prompts, Scenario, SequenceLimit,
 };
 
 /// Key and reason when it does not answer this one. `of_one` says so of a scenario of one instance.
@@ -17,8 +18,20 @@ pub(in super::super) fn refusal(
     if cluster.prefill.is_some() {
         return of_pools(scenario, of_one);
     }
-    let members = scenario.members();
-    members.iter().filter(|(_, count)| *count > 0).find_map(|(member, _)| of_one(member))
+    let members: Vec<Scenario> =
+        scenario.members().into_iter().filter(|(_, count)| *count > 0).map(|(member, _)| member).collect();
+    members.iter().find_map(of_one).or_else(|| of_memories(&members))
+}
+
+/// Instances of which some turn away what others hold: then lengths decide where a request goes.
+fn of_memories(members: &[Scenario]) -> Option<(&'static str, String)> {
+    let memory = |member: &Scenario| usable_memory(member);
+    if members.iter().all(|member| memory(member) == memory(&members[0])) {
+        return None;
+    }
+    let rejected: Vec<f64> = members.iter().map(|member| Moments::of(member).rejected).collect();
+    let differ = rejected.iter().any(|share| (share - rejected[0]).abs() > 1e-9);
+    differ.then(|| ("cluster.group", "has instances that hold requests which are too long for others".into()))
 }
 
 /// A pool of GPUs: requests run alone, one chunk of their prompt or one token after another.

@@ -2,9 +2,12 @@ use approx::assert_relative_eq;
 
 use super::super::scope::refusal;
 use super::super::solve;
-use super::super::testing::{affine, geometric, scenario, uniform};
-use crate::answer::{Limit, Verdict};
-use crate::scenario::{Class, Cluster, Group, Instance, Link, PrefillPool, Routing, Scenario, StepTimeLaw, open};
+use super::super::testing::{affine, constant, geometric, scenario, uniform, with_context};
+use crate::answer::{Limit, Method, Verdict};
+use crate::scenario::{
+    Admission, Class, Cluster, Engine, Group, Instance, Link, Moments, PrefillPool, Routing, Scenario, StepNoise,
+    StepTimeLaw, open,
+};
 
 const RULES: [Routing; 7] = [
     Routing::RoundRobin,
@@ -168,4 +171,58 @@ fn presets_with_more_than_one_instance_are_answered() {
         assert_eq!((found.verdict, found.boundary.binding), (Verdict::Stable, limit));
         assert!(found.summary.running.is_some_and(|figure| figure.value > 1.0));
     }
+}
+
+/// One GPU each, one exponential iteration per request: M/M/5.
+#[test]
+fn a_pool_of_gpus_with_one_class_is_mmc() {
+    let mut question = scenario(4.0, constant(1), constant(1), affine(1.0, 0.0), 1);
+    question.policy.engine = Engine::RunToCompletion;
+    question.step_noise = StepNoise::Exponential;
+    question.cluster = Some(Cluster { gpus: Some(5), ..Cluster::replicas(1, Routing::RoundRobin) });
+    question.validate().unwrap();
+    let found = solve(&question);
+    let queue = crate::queueing::mmc::Mmc::new(4.0, 1.0, 5).unwrap();
+    assert_eq!(found.boundary.method, Method::Exact);
+    assert_relative_eq!(found.boundary.low_per_s, 5.0, max_relative = 1e-12);
+    assert_relative_eq!(found.summary.waiting.unwrap().value, queue.mean_waiting(), max_relative = 1e-9);
+    assert_relative_eq!(found.summary.e2e_s.unwrap().mean.value, queue.mean_sojourn_s(), max_relative = 1e-9);
+}
+
+/// The rest of a request after its first token is a request with a token less.
+#[test]
+fn moments_after_the_first_token() {
+    let of = |output| Moments::of(&scenario(1.0, constant(100), output, affine(0.01, 1e-4), 64));
+    let (rest, shifted) = (of(uniform(1, 9)).after_first_token(), of(uniform(1, 8)));
+    for power in 1..=4 {
+        assert_relative_eq!(rest.raw(0, power), shifted.raw(0, power), max_relative = 1e-12);
+    }
+    for (a, b) in rest.output_survival.iter().zip(&shifted.output_survival) {
+        assert_relative_eq!(a, b, epsilon = 1e-12);
+    }
+    assert_relative_eq!(rest.work_mean(), rest.output_mean(), max_relative = 1e-12);
+}
+
+/// A decode pool's λ* is that of an instance without prompts, context included: K/(E\[o − 1\]·τ).
+#[test]
+fn a_decode_pool_reads_the_context_of_its_prompts() {
+    let mut question = pools(20, 1);
+    question.step_time = with_context(0.01, 1e-4, 1e-7);
+    let found = solve(&question).boundary;
+    // 99 decodes of requests with 400 prompt tokens; E[o(o − 1)/2 + o − 1] of the tokens that they emit.
+    let pairs = (20..=180).map(|o| f64::from(o * (o + 1) / 2 - 1)).sum::<f64>() / 161.0;
+    let context = 64.0 * (400.0 + pairs / 99.0);
+    assert_relative_eq!(found.low_per_s, 64.0 / (99.0 * (0.0164 + 1e-7 * context)), max_relative = 1e-3);
+}
+
+#[test]
+fn what_lengths_decide_is_refused() {
+    let mut question = replicas(1, Routing::JoinShortestQueue);
+    question.policy.admission = Admission::Reserve;
+    question.instance.kv_tokens = Some(10_000);
+    let small = Instance { kv_tokens: Some(200), ..question.instance.clone() };
+    let cluster = question.cluster.as_mut().unwrap();
+    cluster.group = vec![Group { instance: Some(small), ..group("small", None, None) }];
+    question.validate().unwrap();
+    assert!(refusal(&question).is_some_and(|error| error.to_string().contains("cluster.group")));
 }

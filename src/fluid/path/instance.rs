@@ -43,6 +43,17 @@ impl Outcome {
     }
 }
 
+/// The derivative of a turn.
+#[cfg(feature = "stiff")]
+#[derive(Debug, Clone, Copy)]
+pub(in crate::fluid) struct Linear {
+    pub step_s: f64,
+    pub by_waiting: f64,
+    pub by_ready: f64,
+    pub by_tokens: f64,
+    pub early: f64,
+}
+
 /// What comes from outside.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::fluid) struct Inflow {
@@ -190,17 +201,7 @@ impl Instance {
     /// of transfers, where it is known who comes back.
     pub fn go(&self, level: Level, inflow: Inflow, extra: Option<(f64, f64)>, dy: &mut [f64]) -> Outcome {
         let (again, transfer_s) = extra.unwrap_or((0.0, 0.0));
-        let found = Found {
-            ready: level.ready,
-            context: level.kv_tokens - self.ages.waste * level.ready,
-            in_context: level.in_context,
-            room: self.room(&level),
-            waiting: inflow.waiting,
-            rate_per_s: inflow.rate_per_s,
-            patience: inflow.patience,
-            again,
-            transfer_s,
-        };
+        let found = Found { again, transfer_s, ..self.found(&level, inflow) };
         let mut turn = turn(&self.limits, &self.ages.entry, &found);
         let (completed, freed) = self.flow(&level, &turn, dy);
         if self.recompute && extra.is_none() && level.preempted > 0.0 {
@@ -216,18 +217,69 @@ impl Instance {
         Outcome { turn, level, completed }
     }
 
+    fn found(&self, level: &Level, inflow: Inflow) -> Found {
+        Found {
+            ready: level.ready,
+            context: level.kv_tokens - self.ages.waste * level.ready,
+            in_context: level.in_context,
+            room: self.room(level),
+            waiting: inflow.waiting,
+            rate_per_s: inflow.rate_per_s,
+            patience: inflow.patience,
+            again: 0.0,
+            transfer_s: 0.0,
+        }
+    }
+
+    /// What a stiff solver linearises: the share of every bin that moves (in `moving`), the slopes of the entrants over what waits,
+    /// over the ready and over the KV tokens that admission counts, and the share of the entrants that decode at once.
+    #[cfg(feature = "stiff")]
+    pub fn linear(&self, masses: &[f64], inflow: Inflow, moving: &mut [f64]) -> Linear {
+        let level = self.fill(masses, moving);
+        let enter = |level: &Level, waiting: f64| {
+            turn(&self.limits, &self.ages.entry, &self.found(level, Inflow { waiting, ..inflow }))
+        };
+        let now = enter(&level, inflow.waiting);
+        if now.decodes < level.ready * (1.0 - 1e-12) {
+            self.pause(now.decodes, moving);
+        }
+        for (share, mass) in moving.iter_mut().zip(masses) {
+            *share = if *mass > 0.0 { *share / mass } else { 1.0 };
+        }
+        let step = 1e-6 * (1.0 + level.ready);
+        let tokens = step * self.ages.entry.counts;
+        let slope = |found: Turn, step: f64| (found.entering - now.entering) / step;
+        let more = |ready: f64, tokens: f64| Level {
+            ready: level.ready + ready,
+            counted: level.counted + tokens,
+            kv_tokens: level.kv_tokens + tokens,
+            ..level
+        };
+        Linear {
+            step_s: now.step_s * (1.0 + (self.friction - 1.0) * now.limited),
+            by_waiting: slope(enter(&level, inflow.waiting + step), step),
+            by_ready: slope(enter(&more(step, 0.0), inflow.waiting), step),
+            by_tokens: slope(enter(&more(0.0, tokens), inflow.waiting), tokens),
+            early: self.early(&level, &now),
+        }
+    }
+
+    /// The share of the entrants of an exclusive engine that decode in the turn in which they were prefilled: all if there are places.
+    fn early(&self, level: &Level, turn: &Turn) -> f64 {
+        if self.limits.is_exclusive() && turn.entering > 0.0 {
+            ((turn.decodes - level.ready) / turn.entering).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+
     /// Turns the resident masses in `dy` into their changes. Completions, and the KV tokens that they free.
     fn flow(&self, level: &Level, turn: &Turn, dy: &mut [f64]) -> (f64, f64) {
         let ages = &self.ages;
         if turn.decodes < level.ready * (1.0 - 1e-12) {
             self.pause(turn.decodes, dy);
         }
-        // Entrants of an exclusive engine decode in the turn in which they were prefilled, if there are places.
-        let early = if self.limits.is_exclusive() && turn.entering > 0.0 {
-            ((turn.decodes - level.ready) / turn.entering).clamp(0.0, 1.0)
-        } else {
-            0.0
-        };
+        let early = self.early(level, turn);
         let (mut completed, mut freed) = (turn.entering, turn.entering * ages.entry.holds);
         for (class, &(first, share)) in ages.first.iter().enumerate() {
             let end = ages.first.get(class + 1).map_or(dy.len(), |next| next.0);

@@ -11,6 +11,8 @@ mod instance;
 pub(super) mod map;
 mod ode;
 mod scope;
+#[cfg(feature = "stiff")]
+mod stiff;
 mod summary;
 mod system;
 mod turn;
@@ -58,6 +60,9 @@ pub struct PathOptions {
     /// Whether saturated iterations are as long as at the sharp λ*, which counts evictions and the scatter of batches; else the
     /// path is that of the limit of large systems.
     pub sharp: bool,
+    /// Whether the ODE is integrated by the linearly implicit solver, which takes long steps over many bins; needs the feature
+    /// `stiff`, and two pools in series do without.
+    pub stiff: bool,
 }
 
 impl PathOptions {
@@ -69,7 +74,15 @@ impl PathOptions {
 
 impl Default for PathOptions {
     fn default() -> Self {
-        Self { horizon_s: 3600.0, backlog: 0.0, points: 200, bins: 64, form: Form::Auto, sharp: true }
+        Self {
+            horizon_s: 3600.0,
+            backlog: 0.0,
+            points: 200,
+            bins: 64,
+            form: Form::Auto,
+            sharp: true,
+            stiff: cfg!(feature = "stiff"),
+        }
     }
 }
 
@@ -257,6 +270,9 @@ fn check(options: &PathOptions) -> Result<(), PathError> {
     }
     if options.points == 0 {
         return problem("points", "at least 1", 0.0);
+    }
+    if options.stiff && !cfg!(feature = "stiff") {
+        return problem("stiff", "off, as the program was built without the feature `stiff`", 1.0);
     }
     if !(4..=4096).contains(&options.bins) {
         return problem("bins", "from 4 to 4096", options.bins as f64);

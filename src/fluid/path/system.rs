@@ -6,6 +6,8 @@
 use super::ages::Cut;
 use super::instance::{Inflow, Instance, Outcome};
 use super::ode::{self, Control};
+#[cfg(feature = "stiff")]
+use super::stiff::Stiff;
 use super::{Form, Path, PathError, PathOptions, PathPoint, grid, note_of_friction};
 use crate::fluid::load::Load;
 use crate::scenario::{Contention, FirstToken, Pace, Scenario};
@@ -188,6 +190,8 @@ impl System {
         let mut points = vec![self.point(0.0, 0.0, &state, &mut rates)];
         let idle_s = self.stages.iter().map(|stage| stage.instance.limits.idle_step_s()).fold(f64::INFINITY, f64::min);
         let mut recent = Recent::default();
+        #[cfg(feature = "stiff")]
+        let mut stiff = Stiff::new(self.stages[0].instance.ages.len());
         let mut step = 0.5 * idle_s;
         for pair in grid.windows(2) {
             let parts = ((pair[1] - pair[0]) / longest).ceil().max(1.0);
@@ -201,6 +205,10 @@ impl System {
                 }
                 match recent.slope().filter(|_| level && self.link.is_none()) {
                     Some(slope) => self.continue_evenly(&mut state, slope, from, to),
+                    #[cfg(feature = "stiff")]
+                    None if options.stiff && self.link.is_none() => {
+                        self.advance_stiff(&mut stiff, &mut state, (from, to), &mut step)?;
+                    }
                     None => self.advance(&mut state, from, to, &mut step)?,
                 }
                 let point = self.point(to, before(to), &state, &mut rates);
@@ -219,6 +227,30 @@ impl System {
         let grown = slope * (to - from);
         state[0] += grown - arrived;
         state[self.stages[0].end() - 1] += arrived - grown;
+    }
+
+    /// By the stiff solver, on what waits itself in place of what waits less the arrivals.
+    #[cfg(feature = "stiff")]
+    fn advance_stiff(
+        &self,
+        stiff: &mut Stiff,
+        state: &mut [f64],
+        (from, to): (f64, f64),
+        step: &mut f64,
+    ) -> Result<(), PathError> {
+        let mut start = from;
+        let last = state.len() - 1;
+        while start < to {
+            let end = self.pace.next_break(start).min(to);
+            let rate = |t_s: f64| self.rate_per_s * self.pace.factor(t_s.min(before(end)));
+            state[0] += self.rate_per_s * self.pace.integral(start);
+            stiff.advance(&self.stages[0].instance, &rate, state, (start, end), step)?;
+            self.lift(state);
+            // What has not been completed and is in no bin waits: λ(t) itself is not left to the solver.
+            state[0] = self.backlog - state[1..=last].iter().sum::<f64>();
+            start = end;
+        }
+        Ok(())
     }
 
     fn advance(&self, state: &mut Vec<f64>, from: f64, to: f64, step: &mut f64) -> Result<(), PathError> {

@@ -15,7 +15,15 @@ fn example() -> Scenario {
 /// Ex. 3(b) of the memory law: a burst of 60 requests, to the digits given.
 #[test]
 fn worked_example_of_the_memory_law() {
-    let options = PathOptions { horizon_s: 600.0, backlog: 60.0, points: 120, bins: 64, form: Form::Map, sharp: false };
+    let options = PathOptions {
+        horizon_s: 600.0,
+        backlog: 60.0,
+        points: 120,
+        bins: 64,
+        form: Form::Map,
+        sharp: false,
+        stiff: false,
+    };
     let path = trajectory(&example(), &options).unwrap();
     let rows = [
         (50.0, 23.255_814, 2.477_155, 32.756_505),
@@ -59,8 +67,15 @@ fn both_forms_agree_from_empty() {
     let mut overload = example();
     overload.workload.rate_per_s = Some(0.19);
     for question in [overload, chat(2.0), chat(5.0)] {
-        let options =
-            PathOptions { horizon_s: 600.0, backlog: 0.0, points: 60, bins: 64, form: Form::Ode, sharp: false };
+        let options = PathOptions {
+            horizon_s: 600.0,
+            backlog: 0.0,
+            points: 60,
+            bins: 64,
+            form: Form::Ode,
+            sharp: false,
+            stiff: false,
+        };
         let ode = trajectory(&question, &options).unwrap();
         let map = trajectory(&question, &PathOptions { form: Form::Map, ..options }).unwrap();
         let size = map.points.iter().map(|p| p.running).fold(0.0, f64::max);
@@ -157,7 +172,15 @@ fn random(rng: &mut StdRng) -> (Scenario, PathOptions) {
         };
         let backlog = if rng.random_bool(0.5) { 50.0 * rng.random::<f64>() } else { 0.0 };
         let form = if rng.random_bool(0.5) { Form::Map } else { Form::Auto };
-        let options = PathOptions { horizon_s: 30.0, backlog, points: 30, bins: 16, form, sharp: rng.random_bool(0.5) };
+        let options = PathOptions {
+            horizon_s: 30.0,
+            backlog,
+            points: 30,
+            bins: 16,
+            form,
+            sharp: rng.random_bool(0.5),
+            stiff: cfg!(feature = "stiff") && rng.random_bool(0.5),
+        };
         if question.validate().is_ok() && refusal(&question).is_none() {
             return (question, options);
         }
@@ -205,7 +228,11 @@ fn a_tenfold_system_has_a_tenfold_path() {
             with_memory(scenario(4.0 * scale, constant(50), geometric(40.0), law, 16 * n), 1200 * n, Some(0.0));
         question.instance.max_batch_tokens = Some(256 * n);
         question.workload.rate_shape = shape.clone();
-        trajectory(&question, &PathOptions { sharp: false, form: Form::Ode, ..PathOptions::new(100.0, 0.0) }).unwrap()
+        trajectory(
+            &question,
+            &PathOptions { sharp: false, stiff: false, form: Form::Ode, ..PathOptions::new(100.0, 0.0) },
+        )
+        .unwrap()
     };
     for (one, ten) in of(1).points.iter().zip(&of(10).points) {
         assert!((10.0 * one.running - ten.running).abs() < 1e-3 * (1.0 + ten.running), "{one:?} {ten:?}");

@@ -143,6 +143,9 @@ pub(in crate::fluid) fn turn(limits: &Limits, entry: &Entry, found: &Found) -> T
     };
     let entering = settle(base, flow, most, &|entering| at(entering).step_s);
     let mut turn = at(entering);
+    if turn.step_s <= 0.0 {
+        turn.step_s = limits.idle_step_s();
+    }
     let excess = (found.waiting - turn.prefilling).max(0.0);
     let bound = entering >= most * (1.0 - 1e-9) && most.is_finite();
     turn.limited = match bound {
@@ -261,11 +264,7 @@ fn settle(base: f64, flow: f64, most: f64, step_s: &dyn Fn(f64) -> f64) -> f64 {
         }
         let middle = high.0 - high.1 * (high.0 - low.0) / (high.1 - low.1);
         let found = (middle, excess(middle));
-        if found.1 * high.1 < 0.0 {
-            low = high
-        } else {
-            low.1 *= 0.5
-        }
+        low = if found.1 * high.1 < 0.0 { high } else { (low.0, 0.5 * low.1) };
         high = found;
     }
     high.0

@@ -11,6 +11,8 @@ use super::latencies::{Start, e2e_percentiles, starts_percentiles};
 
 /// Mass that no longer counts.
 const NOTHING: f64 = 1e-10;
+/// Steps of the chain at most: it begins near its law.
+const ROUNDS: usize = 300;
 /// Most states of the queue.
 const STATES: usize = 1 << 14;
 
@@ -21,6 +23,8 @@ struct Service {
     drain: Drain,
     mean_s: f64,
     variance: f64,
+    /// Seconds per iteration that the longest output adds.
+    per_longest: f64,
     /// Σ over the requests of KV tokens × seconds while they decode.
     held: f64,
 }
@@ -50,11 +54,9 @@ fn services(engine: &Exclusive, batches: &Batches) -> Vec<Service> {
     let base = engine.step(1.0);
     for &n in &nodes {
         let count = n as f64;
-        let prompt_s = if affine {
-            base_s + (per_token_s - context) * count * load.prompt()
-        } else {
-            packed[n].seconds / packed[n].batches
-        } + context * count * engine.prompt_context();
+        let prompt_s =
+            if affine { base_s + (per_token_s - context) * count * load.prompt() } else { packed[n].seconds }
+                + context * count * engine.prompt_context();
         let mut drain = drains[n];
         let pairs = count * (count - 1.0);
         let in_context = context * count * engine.decode_context();
@@ -63,7 +65,7 @@ fn services(engine: &Exclusive, batches: &Batches) -> Vec<Service> {
         drain.sequence_seconds += more;
         drain.later_sequence_seconds += more * drain.later_sequence_seconds / drain.sequence_seconds.max(1e-300);
         let per_decode = ((drain.seconds - base * drain.steps) / (count * engine.decodes)).max(0.0);
-        let longest = sums.longest_variance(engine.decoding(), count);
+        let longest = longest_variance(engine.decoding(), count);
         let decodes = engine.moment(0, 2) - engine.decodes * engine.decodes;
         let prompts = load.moments.raw(2, 0) - load.prompt() * load.prompt();
         let variance = (base * base + 2.0 * base * per_decode) * longest
@@ -71,9 +73,17 @@ fn services(engine: &Exclusive, batches: &Batches) -> Vec<Service> {
         let held = drain.sequence_seconds
             * (sums.held + (count - 1.0) * per_decode / (base + per_decode) * sums.held_squares)
             / (engine.decodes + (count - 1.0) * per_decode / (base + per_decode) * sums.squares);
-        found[n] = Service { prompt_s, drain, mean_s: prompt_s + drain.seconds, variance, held };
+        found[n] = Service {
+            prompt_s,
+            drain,
+            mean_s: prompt_s + drain.seconds,
+            variance,
+            per_longest: base + per_decode,
+            held,
+        };
     }
     between(&mut found, &nodes);
+    as_packed(&mut found, batches, batches.prompt_s + batches.mean * context * engine.prompt_context());
     found
 }
 
@@ -98,16 +108,31 @@ impl Sums {
         }
         found
     }
+}
 
-    /// Var of the longest of n outputs.
-    fn longest_variance(&self, alive: &[f64], n: f64) -> f64 {
-        let (mut mean, mut second) = (0.0, 0.0);
-        for (k, q) in alive.iter().enumerate() {
-            let some = 1.0 - (1.0 - q).powf(n);
-            mean += some;
-            second += (2.0 * k as f64 + 1.0) * some;
-        }
-        (second - mean * mean).max(0.0)
+/// Var of the longest of n outputs.
+fn longest_variance(alive: &[f64], n: f64) -> f64 {
+    let (mut mean, mut second) = (0.0, 0.0);
+    for (k, q) in alive.iter().enumerate() {
+        let some = 1.0 - (1.0 - q).powf(n);
+        mean += some;
+        second += (2.0 * k as f64 + 1.0) * some;
+    }
+    (second - mean * mean).max(0.0)
+}
+
+/// Prompts that fill an iteration are shorter than others: the seconds of full ones are those of the packed batches.
+fn as_packed(found: &mut [Service], batches: &Batches, prompt_s: f64) {
+    let unpacked: f64 = found.iter().zip(&batches.counts).map(|(service, mass)| mass * service.prompt_s).sum();
+    let scale = prompt_s / unpacked;
+    let least = batches.counts.iter().position(|mass| *mass > 1e-9).unwrap_or(1);
+    if scale > 0.999 && scale < 1.001 {
+        return;
+    }
+    for service in &mut found[least..] {
+        let change = service.prompt_s * (scale - 1.0);
+        service.prompt_s += change;
+        service.mean_s += change;
     }
 }
 
@@ -138,6 +163,7 @@ fn between(found: &mut [Service], nodes: &[usize]) {
                 },
                 mean_s: mix(a.mean_s, b.mean_s),
                 variance: mix(a.variance, b.variance),
+                per_longest: mix(a.per_longest, b.per_longest),
                 held: mix(a.held, b.held),
             };
         }
@@ -175,7 +201,7 @@ fn law_of(mean: f64, variance: f64) -> Law {
     let top = 1.0;
     let mut below = Vec::new();
     let (mut mass, mut k) = (top, mode);
-    while k > 0.0 && mass > 1e-12 * top {
+    while k > 0.0 && mass > 1e-7 * top {
         k -= 1.0;
         mass /= ratio(k);
         below.push(mass);
@@ -184,7 +210,7 @@ fn law_of(mean: f64, variance: f64) -> Law {
     below.reverse();
     below.push(top);
     let (mut mass, mut k) = (top, mode);
-    while mass > 1e-12 * top {
+    while mass > 1e-7 * top {
         mass *= ratio(k);
         k += 1.0;
         below.push(mass);
@@ -225,21 +251,21 @@ impl Queue {
             .collect();
         let mut queue = Self { law: vec![1.0], at_least, packs };
         let rows: Vec<Vec<f64>> = (0..=most).map(|q| queue.next(q, &arrivals)).collect();
-        // Beyond, a batch changes the queue by the same law: from `most`, as many more.
-        for _ in 0..4000 {
+        queue.law = start(&rows[most], most);
+        for _ in 0..ROUNDS {
             let next = queue.advanced(&rows, most);
             let len = next.len().max(queue.law.len());
             let at = |law: &[f64], q: usize| law.get(q).copied().unwrap_or(0.0);
             let change: f64 = (0..len).map(|q| (at(&next, q) - at(&queue.law, q)).abs()).sum();
             queue.law = next;
-            if change < 1e-8 {
-                return Some(queue);
+            if change < 2e-6 {
+                break;
             }
             if queue.law.len() > STATES {
                 return None;
             }
         }
-        None
+        Some(queue)
     }
 
     /// (n, P) of the batch that begins with q waiting; from nobody, of the next arrival alone.
@@ -283,7 +309,7 @@ impl Queue {
                 *sum += mass * share;
             }
         }
-        let last = next.iter().rposition(|mass| *mass > 1e-12).unwrap_or(0);
+        let last = next.iter().rposition(|mass| *mass > 1e-8).unwrap_or(0);
         next.truncate(last + 1);
         let total: f64 = next.iter().sum();
         next.iter_mut().for_each(|mass| *mass /= total);
@@ -305,7 +331,7 @@ impl Queue {
                 sums.add(weight, n as f64, left, service, rate);
                 sizes[n] += weight * n as f64;
                 if weight > 1e-5 {
-                    starts.extend(ways(weight, left, service, (typical, full.mean_s), rate));
+                    starts.extend(ways(engine.decoding(), (n as f64, weight, left), service, (typical, full), rate));
                 }
             }
         }
@@ -350,6 +376,19 @@ impl Queue {
     }
 }
 
+/// Where the iteration begins: the geometric law of a queue with the drift and the variance of a full batch.
+fn start(full: &[f64], most: usize) -> Vec<f64> {
+    let mean: f64 = full.iter().enumerate().map(|(q, mass)| q as f64 * mass).sum();
+    let second: f64 = full.iter().enumerate().map(|(q, mass)| (q as f64 - mean).powi(2) * mass).sum();
+    let decay = (2.0 * (most as f64 - mean).max(1e-3) / (second + 1.0)).min(1.0);
+    let ratio = (-decay).exp();
+    let mut law = vec![1.0 - ratio];
+    while law.len() < STATES / 2 && law[law.len() - 1] > 1e-8 {
+        law.push(law[law.len() - 1] * ratio);
+    }
+    law
+}
+
 /// Sums over batches, per batch.
 #[derive(Default)]
 struct Totals {
@@ -379,24 +418,36 @@ impl Totals {
     }
 }
 
-/// How long those wait who arrive during one batch: for its end, and for the batches of those before them.
-fn ways(weight: f64, left: f64, service: &Service, (size, seconds): (f64, f64), rate: f64) -> Vec<Start> {
-    const PARTS: usize = 6;
-    let deviation = service.variance.sqrt();
-    let mut found = Vec::with_capacity(6 * PARTS);
-    for (shift, share) in [(-1.732, 1.0 / 6.0), (0.0, 2.0 / 3.0), (1.732, 1.0 / 6.0)] {
-        let length = service.mean_s + shift * deviation;
-        if length <= 0.0 {
-            continue;
-        }
+/// How long those wait who arrive during one batch of n: for its end, and for the batches of those before them. Its length follows
+/// the longest of its outputs.
+fn ways(
+    alive: &[f64],
+    (n, weight, left): (f64, f64, f64),
+    service: &Service,
+    (size, full): (f64, &Service),
+    rate: f64,
+) -> Vec<Start> {
+    const PARTS: usize = 4;
+    const NODES: usize = 8;
+    // P(longest ≤ k) = (1 − q_{k+1})ⁿ.
+    let longest = |j: usize| {
+        let p = (j as f64 + 0.5) / NODES as f64;
+        let q = 1.0 - p.powf(1.0 / n);
+        alive.partition_point(|above| *above > q) as f64
+    };
+    let mean = (0..NODES).map(longest).sum::<f64>() / NODES as f64;
+    let mut found = Vec::with_capacity(2 * NODES * PARTS);
+    for j in 0..NODES {
+        let length = (service.mean_s + service.per_longest * (longest(j) - mean)).max(0.1 * service.mean_s);
         for part in 0..PARTS {
             let age = (part as f64 + 0.5) / PARTS as f64;
             let before = left + rate * age * length;
             let spread = (rate * age * length).sqrt();
             for side in [-1.0, 1.0] {
                 let batches = ((before + side * spread).max(0.0) / size).floor();
-                let time = length * (1.0 - (part as f64 + 1.0) / PARTS as f64) + batches * seconds;
-                let mass = weight * length * share / (2.0 * PARTS as f64);
+                let others = (batches * full.mean_s + side * (batches * full.variance).sqrt()).max(0.0);
+                let time = length * (1.0 - (part as f64 + 1.0) / PARTS as f64) + others;
+                let mass = weight * length / (2 * PARTS * NODES) as f64;
                 found.push(Start { step: length / PARTS as f64, time, mass });
             }
         }

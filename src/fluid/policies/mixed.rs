@@ -6,7 +6,8 @@
 
 use super::super::boundary::{self, Regime};
 use super::super::load::Load;
-use super::super::transform::fourier;
+use super::super::transform::{fourier, on_lattice};
+use super::{Queue, queue};
 use crate::answer::{Limit, Method};
 use crate::scenario::{MixedCost, Priority, Prompts};
 use nalgebra::Complex;
@@ -34,6 +35,28 @@ pub fn regimes(load: &Load) -> Vec<Regime> {
     }
     found.sort_by(|a, b| a.flow.total_cmp(&b.flow));
     found
+}
+
+/// What a reader must know about these rules.
+pub fn notes(load: &Load, binding: &Regime) -> Vec<String> {
+    let rules = load.scenario.batch_rules();
+    let mut notes = Vec::new();
+    if queue(load, binding) == Queue::Tokens {
+        notes.push(
+            "Prompts take the token budget first: decodes that wait for tokens are in the means, but not in the percentiles of the gaps, which are too short near λ*"
+                .into(),
+        );
+    }
+    if binding.limit == Limit::TokenBudget && load.wastes_budget() {
+        notes.push(
+            "Whole prompts that do not fit leave a part of the token budget unused, taken at half of a size-biased prompt"
+                .into(),
+        );
+    }
+    if rules.mixed_cost == MixedCost::Max && binding.limit != Limit::SequenceCap {
+        notes.push("The longer of prompts and decodes is taken at the mean of both".into());
+    }
+    notes
 }
 
 /// Whole prompts behind the decodes: the head that does not fit is size-biased, and what it leaves unused uniform on it.
@@ -80,7 +103,7 @@ fn longer_part(load: &Load, regime: &Regime) -> f64 {
     let cell = (reach / CELLS as f64).ceil().max(1.0);
     let n = ((reach / cell) as usize + 1).next_power_of_two();
     let mut one = vec![Complex::new(0.0, 0.0); n];
-    for (cell, mass) in one.iter_mut().zip(super::super::transform::on_lattice(shares, cell)) {
+    for (cell, mass) in one.iter_mut().zip(on_lattice(shares, cell)) {
         cell.re = mass;
     }
     fourier(&mut one, false);
@@ -105,4 +128,48 @@ fn binomial(n: f64, p: f64, k: f64) -> f64 {
     use statrs::function::gamma::ln_gamma;
     let ways = ln_gamma(n + 1.0) - ln_gamma(k + 1.0) - ln_gamma(n - k + 1.0);
     (ways + k * p.ln() + (n - k) * (-p).ln_1p()).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::testing::{constant, scenario, uniform};
+    use crate::scenario::StepTimeLaw;
+    use approx::assert_relative_eq;
+
+    /// Two slots, prompts of 3 or 4 tokens, outputs of 3: every pair of what the slots do, by hand.
+    #[test]
+    fn the_longer_part_by_enumeration() {
+        let law = StepTimeLaw::Hinge { base_s: 1.0, per_token_s: 0.5, free_tokens: 1 };
+        let mut question = scenario(1.0, uniform(3, 4), constant(3), law, 2);
+        question.policy.batching.mixed_cost = Some(MixedCost::Max);
+        let found = regimes(&Load::of(&question))[0];
+        // A slot holds a prompt of 3 or 4 with probability 1/6 each, else it decodes.
+        let slot = [(3.0, 0.0, 1.0 / 6.0), (4.0, 0.0, 1.0 / 6.0), (0.0, 1.0, 4.0 / 6.0)];
+        let time = |tokens: f64| if tokens > 0.0 { 1.0 + 0.5 * (tokens - 1.0) } else { 0.0 };
+        let mut expected = 0.0;
+        for (u, n, p) in slot {
+            for (v, m, q) in slot {
+                expected += p * q * time(u + v).max(time(n + m));
+            }
+        }
+        assert_relative_eq!(found.step_s, expected, max_relative = 1e-9);
+        assert_relative_eq!(found.flow, 2.0 / 3.0, max_relative = 1e-12);
+    }
+
+    /// Whole prompts behind decodes leave tokens unused, prompts before them do not.
+    #[test]
+    fn only_decodes_first_wastes_the_budget() {
+        let law = StepTimeLaw::Affine { base_s: 0.02, per_token_s: 2.5e-4 };
+        let mut question = scenario(1.0, uniform(50, 150), uniform(20, 180), law, 300);
+        question.instance.max_batch_tokens = Some(512);
+        question.policy.batching.prompts = Some(Prompts::Whole);
+        let behind = regimes(&Load::of(&question))[0];
+        question.policy.batching.priority = Some(Priority::PrefillFirst);
+        let before = regimes(&Load::of(&question))[0];
+        assert_eq!((behind.limit, before.limit), (Limit::TokenBudget, Limit::TokenBudget));
+        assert_relative_eq!(before.batch_tokens, 512.0, max_relative = 1e-12);
+        let unused = (100.0 * 100.0 + (101.0 * 101.0 - 1.0) / 12.0) / 200.0;
+        assert_relative_eq!(behind.batch_tokens, 512.0 - unused, max_relative = 1e-9);
+    }
 }

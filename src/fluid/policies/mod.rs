@@ -86,6 +86,7 @@ pub(super) fn not_covered(scenario: &Scenario) -> Option<(&'static str, String)>
 pub(super) fn notes(load: &Load, binding: &Regime) -> Vec<String> {
     match kind(load.scenario) {
         Kind::PrefillFirst => prefill_first::notes(load, binding),
+        Kind::Mixed | Kind::Split => mixed::notes(load, binding),
         _ => Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use super::exclusive::Exclusive;
 use super::packing::Packed;
 use super::prefill_phase::{Nodes, Phases, Series};
 use crate::answer::{Boundary, Limit, Method};
-use crate::scenario::{Prompts, Scenario, SequenceLimit};
+use crate::scenario::{Prompts, Scenario, SequenceLimit, StepTimeLaw};
 
 /// The regimes of an instance, the one with the fewest residents first.
 pub(super) fn regimes(load: &Load) -> Vec<Regime> {
@@ -193,19 +193,30 @@ pub(super) fn not_covered(scenario: &Scenario) -> Option<(&'static str, String)>
 /// Outputs that are multiples of a common number keep step: who started together ends together.
 pub(super) fn notes(load: &Load, binding: &Regime) -> Vec<String> {
     let engine = Exclusive::of(load);
+    let mut notes = Vec::new();
+    if let StepTimeLaw::Hinge { base_s, per_token_s, free_tokens } = *load.law()
+        && base_s < per_token_s * free_tokens as f64
+    {
+        notes.push(
+            "Long iterations of prompts are less efficient than short ones (c < a·b0): state and latencies above .6 λ* are not \
+             to be trusted, simulations differ by up to 40 %"
+                .into(),
+        );
+    }
     let common = common_divisor(engine.decoding());
     if !engine.caps_residents || binding.limit != Limit::SequenceCap || common < 2 {
-        return Vec::new();
+        return notes;
     }
     let steps = common as f64;
     let freed = binomial(engine.cap as u64, steps / engine.decodes);
     let packed = engine.prompts(freed.last()).packed(freed.last(), |tokens| engine.step(tokens));
     let seconds = steps * cycle(&engine, engine.cap, &[]).decode_s + freed.mean_of(|d| packed[d].seconds);
     let rate = steps * engine.cap / engine.decodes / seconds;
-    vec![format!(
+    notes.push(format!(
         "Outputs are multiples of {common} decodes: λ* is that of requests out of step, as from empty; a backlog that starts in step \
          stays so and completes {rate:.4} requests/s"
-    )]
+    ));
+    notes
 }
 
 /// The greatest common divisor of the numbers of decodes, from P(more than k), k = 0, 1, ….

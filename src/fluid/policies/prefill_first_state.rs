@@ -8,7 +8,10 @@
 
 use super::super::boundary::Regime;
 use super::super::latency::State;
+use statrs::function::gamma::gamma_lr;
+
 use super::super::mixture::{gathered, output_nodes, percentiles};
+use super::super::transform::{compound_poisson, on_lattice};
 use super::exclusive::Exclusive;
 use super::latencies::{Start, e2e_percentiles, starts_percentiles};
 use super::prefill_first::{Cycle, phases};
@@ -101,7 +104,7 @@ pub(super) fn below(engine: &Exclusive, binding: &Regime, boundary: &Boundary, s
     let later = if waits_to_decode { slot } else { 0.0 };
     let preemptions = binding.preemptions * p;
     let shift = if silent { first_decode } else { 0.0 };
-    let (own_wait, shift_wait) = if silent || !waits_to_decode { ((p, wait), 0.0) } else { ((0.0, 0.0), slot) };
+    let own_wait = if silent || !waits_to_decode { (p, wait) } else { (0.0, 0.0) };
     let shift = if silent && waits_to_decode { shift - slot } else { shift };
     let starts: Vec<Start> = view.starts.iter().map(|start| Start { time: start.time + shift, ..*start }).collect();
     let first = starts_percentiles(&starts, own_wait);
@@ -110,8 +113,7 @@ pub(super) fn below(engine: &Exclusive, binding: &Regime, boundary: &Boundary, s
         .iter()
         .map(|&(output, mass)| {
             let gaps = output - 1.0;
-            let mean = gaps * tbt + shift_wait * 0.0;
-            (mean, (gaps * spread.0 + gaps * gaps * spread.1).sqrt(), mass)
+            (gaps * tbt, (gaps * spread.0 + gaps * gaps * spread.1).sqrt(), mass)
         })
         .collect();
     let whole = e2e_percentiles(&starts, own_wait, &nodes, ttft);
@@ -239,26 +241,26 @@ impl View {
         let rate = load.served_per_s;
         let free = if chain.reached { &chain.law[..chain.law.len() - 1] } else { &chain.law[..] };
         let mut intervals = Vec::new();
-        let states = gathered(free.iter().enumerate().skip(1).map(|(n, mass)| (n as f64, *mass)).collect());
+        let states = coarse(free.iter().enumerate().skip(1).map(|(n, mass)| (n as f64, *mass)).collect());
         let busy: f64 = free.iter().skip(1).sum();
         for &(n, mass) in &states {
             let (decode, prompts, _) = cycles.at(n);
             let per_s = busy * mass / (decode + prompts);
             intervals.push(Interval { length: decode, second: decode * decode, per_s });
-            intervals.extend(batches(engine, line, decode, prompts, per_s));
+            intervals.extend(batches(engine, decode, prompts, per_s));
         }
         let full = full_intervals(engine, line, saturated, chain.wait.0, cap);
         let idle = free.first().copied().unwrap_or(0.0);
         let (base_s, per_token_s) = line;
-        let (residual, others) = seen(&intervals, rate, load.prompt(), per_token_s);
-        let (full_residual, _) = seen(&full, rate, load.prompt(), per_token_s);
+        let residual: f64 = intervals.iter().chain(&full).map(|i| i.per_s * i.second / 2.0).sum();
         let alone = base_s + per_token_s * load.prompt();
         let flow = cap / engine.decodes;
         let in_full = per_token_s * load.prompt() * flow * (1.0 - 1.0 / cap);
-        let own = alone + others + chain.wait.0 * in_full;
-        let mut starts = starts(engine, &intervals, line, 0.0);
-        starts.extend(starts_alone(engine, line, idle));
-        starts.extend(self::starts(engine, &full, line, in_full));
+        let mut starts = starts(engine, &intervals, None);
+        starts.extend(starts_alone(engine, idle));
+        starts.extend(self::starts(engine, &full, Some(in_full)));
+        let total: f64 = starts.iter().map(|start| start.mass).sum();
+        let own = starts.iter().map(|start| start.mass * start.time).sum::<f64>() / total;
         let busy_s: f64 = intervals.iter().chain(&full).map(|i| i.per_s * i.length).sum();
         let per_s: f64 = intervals.iter().chain(&full).map(|i| i.per_s).sum::<f64>() + rate * idle;
         let by_departure = |value: fn((f64, f64, f64)) -> f64| {
@@ -271,41 +273,65 @@ impl View {
             sums.1 / sums.0.max(f64::MIN_POSITIVE)
         };
         Self {
-            residual: residual + full_residual,
+            residual,
             own,
             decode: by_departure(|at| at.0),
             last_phase: by_departure(|at| at.1),
             step: (busy_s + rate * idle * alone) / per_s,
             step_tokens: rate * (load.prompt() + engine.decodes) / per_s,
             starts,
-            gaps: gaps(engine, cycles, chain, line),
+            gaps: gaps(engine, cycles, chain),
         }
     }
 }
 
+/// Cells of the lattice of the prompts of one iteration.
+const CELLS: usize = 192;
+
+/// The tokens of a Poisson number (mean `count`) of prompts, with their masses; `some` leaves out nobody.
+fn brought(engine: &Exclusive, count: f64, some: bool) -> Vec<(f64, f64)> {
+    let m = &engine.load.moments;
+    let longest = m.prompt_masses.len() as f64;
+    let reach = count * m.raw(1, 0) + 7.0 * (count * m.raw(2, 0)).sqrt() + longest;
+    let cell = (reach / CELLS as f64).max(1.0);
+    let mut law = compound_poisson(&on_lattice(&m.prompt_masses, cell), count, CELLS);
+    if some {
+        law[0] = (law[0] - (-count).exp()).max(0.0);
+    }
+    let least = if some { 1.0 } else { 0.0 };
+    let total: f64 = law.iter().sum();
+    law.iter().enumerate().map(|(k, mass)| ((k as f64 * cell).max(least), mass / total)).collect()
+}
+
+/// Seconds of an iteration of prompts.
+fn batch_s(engine: &Exclusive, tokens: f64) -> f64 {
+    engine.step(tokens) + engine.load.per_context_s() * tokens
+}
+
 /// The batches of the phase after a decode iteration, one kind for each place in the phase; scaled to last V together.
-fn batches(
-    engine: &Exclusive,
-    (base_s, per_token_s): (f64, f64),
-    decode: f64,
-    prompts: f64,
-    per_s: f64,
-) -> Vec<Interval> {
-    let load = engine.load;
-    let rate = load.served_per_s;
-    let squared = load.moments.raw(2, 0);
-    let mut found = Vec::new();
+fn batches(engine: &Exclusive, decode: f64, prompts: f64, per_s: f64) -> Vec<Interval> {
+    let rate = engine.load.served_per_s;
+    let mut found: Vec<Interval> = Vec::new();
     let (mut silence, mut weight) = (decode, 1.0);
     for _ in 0..40 {
-        let some = -(-rate * silence).exp_m1();
-        let tokens = rate * silence * load.prompt() / some;
-        let spread = (rate * silence * squared + (rate * silence * load.prompt()).powi(2)) / some;
-        weight *= some;
-        let length = base_s + per_token_s * tokens;
-        let second = base_s * base_s + 2.0 * base_s * per_token_s * tokens + per_token_s * per_token_s * spread;
-        found.push(Interval { length, second: second.max(length * length), per_s: weight * per_s });
+        weight *= -(-rate * silence).exp_m1();
+        let law = brought(engine, rate * silence, true);
+        let times = gathered(law.iter().map(|&(tokens, mass)| (batch_s(engine, tokens), mass)).collect());
+        let length = times.iter().map(|time| time.0 * time.1).sum::<f64>();
+        let settled = (length - silence).abs() < 0.01 * length;
+        let from = found.len();
+        found.extend(times.iter().map(|&(time, mass)| Interval {
+            length: time,
+            second: time * time,
+            per_s: weight * per_s * mass,
+        }));
         silence = length;
-        if weight < 1e-4 {
+        if settled {
+            // The rest of the phase is of this kind.
+            let more = -(-rate * silence).exp_m1();
+            found[from..].iter_mut().for_each(|i| i.per_s /= 1.0 - more);
+        }
+        if settled || weight < 1e-4 {
             break;
         }
     }
@@ -339,68 +365,91 @@ fn full_intervals(
     ]
 }
 
-/// (E\[residual\], E\[seconds of the prompts that came in the same iteration\]) of an arrival.
-fn seen(intervals: &[Interval], rate: f64, prompt: f64, per_token_s: f64) -> (f64, f64) {
-    let squares: f64 = intervals.iter().map(|i| i.per_s * i.second).sum();
-    (squares / 2.0, rate * prompt * per_token_s * squares)
+/// Other requests that come within the same iteration of `length` seconds as a typical one: λL for Poisson arrivals, otherwise the
+/// renewal function on both sides of it.
+fn others(engine: &Exclusive, length: f64) -> f64 {
+    let rate = engine.load.served_per_s;
+    let workload = &engine.load.scenario.workload;
+    let cv_squared = workload.arrivals.squared_cv();
+    if workload.trace.is_some() || cv_squared == 1.0 || cv_squared == 0.0 {
+        return rate * length;
+    }
+    // Gamma interarrival times of shape 1/cv²: the k-th comes within u with the regularised gamma function.
+    let shape = 1.0 / cv_squared;
+    let within = |u: f64| {
+        let scaled = (shape * rate * u).max(1e-12);
+        let most = (rate * u + 8.0 * (cv_squared * rate * u).sqrt() + 8.0 * cv_squared + 8.0) as u32;
+        (1..=most).map(|k| gamma_lr(shape * f64::from(k), scaled)).sum::<f64>()
+    };
+    // Twice the mean over the iteration; dense at its start, where the renewal function is steep.
+    let points = 8;
+    let share = |j: u32| ((f64::from(j) + 0.5) / f64::from(points)).powi(2);
+    let width = |j: u32| (f64::from(2 * j) + 1.0) / f64::from(points * points);
+    2.0 * (0..points).map(|j| width(j) * within(length * share(j))).sum::<f64>()
 }
 
-/// The ways to a first token out of the given iterations: uniform on what is left of one, then the own batch.
-fn starts(engine: &Exclusive, intervals: &[Interval], (base_s, per_token_s): (f64, f64), more_s: f64) -> Vec<Start> {
+/// The ways to a first token out of the given iterations: uniform on what is left of one, then the own batch, with those who came
+/// in the same one, or with `more_s` seconds of prompts that take the free slots.
+fn starts(engine: &Exclusive, intervals: &[Interval], more_s: Option<f64>) -> Vec<Start> {
     let load = engine.load;
-    let rate = load.served_per_s;
-    let prompts = coarse(&load.moments.prompt_masses);
-    let lengths = intervals.iter().map(|i| {
-        let length = i.second / i.length;
-        (length, i.per_s * i.length)
-    });
-    let total: f64 = lengths.clone().map(|l| l.1).sum();
+    let prompts = own_prompts(engine);
+    let lengths = intervals.iter().map(|i| (i.second / i.length, i.per_s * i.length));
+    let total: f64 = lengths.clone().map(|length| length.1).sum();
     let mut found = Vec::new();
     for (length, share) in gathered(lengths.collect()) {
-        let others = if more_s > 0.0 { 0.0 } else { rate * length };
-        let mut mass = (-others).exp();
-        for count in 0..8 {
-            let prompt_s = per_token_s * load.prompt() * f64::from(count) + more_s;
-            for &(tokens, of_prompt) in &prompts {
-                let time = base_s + per_token_s * tokens + prompt_s;
-                found.push(Start { step: length, time, mass: total * share * mass * of_prompt });
-            }
-            mass *= others / f64::from(count + 1);
-            if mass < 1e-4 {
-                break;
-            }
+        let beside =
+            more_s.map_or_else(|| coarse(brought(engine, others(engine, length), false)), |_| vec![(0.0, 1.0)]);
+        let mut times = Vec::with_capacity(prompts.len() * beside.len());
+        for &(own, of_own) in &prompts {
+            times.extend(beside.iter().map(|&(other, mass)| {
+                let tokens = (own + other).min(load.budget.max(own));
+                (batch_s(engine, tokens) + more_s.unwrap_or(0.0), of_own * mass)
+            }));
         }
+        found.extend(gathered(times).iter().map(|&(time, mass)| Start {
+            step: length,
+            time,
+            mass: total * share * mass,
+        }));
     }
     found
 }
 
 /// A prompt that finds nobody.
-fn starts_alone(engine: &Exclusive, (base_s, per_token_s): (f64, f64), idle: f64) -> Vec<Start> {
-    let prompts = coarse(&engine.load.moments.prompt_masses);
-    prompts
+fn starts_alone(engine: &Exclusive, idle: f64) -> Vec<Start> {
+    own_prompts(engine)
         .iter()
         .map(|&(tokens, mass)| {
-            let time = base_s + per_token_s * tokens;
+            let time = batch_s(engine, tokens);
             Start { step: 1e-6 * time, time, mass: idle * mass }
         })
         .collect()
 }
 
-/// A prompt law in few values.
-fn coarse(masses: &[f64]) -> Vec<(f64, f64)> {
-    let cells = gathered(masses.iter().enumerate().map(|(tokens, mass)| (tokens as f64, *mass)).collect());
+fn own_prompts(engine: &Exclusive) -> Vec<(f64, f64)> {
+    coarse(engine.load.moments.prompt_masses.iter().enumerate().map(|(k, mass)| (k as f64, *mass)).collect())
+}
+
+/// A law in at most 16 values or so, fine in its upper tail; few values stay as they are.
+fn coarse(mut atoms: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    atoms.retain(|atom| atom.1 > 1e-12);
+    let total: f64 = atoms.iter().map(|atom| atom.1).sum();
+    if atoms.len() <= 8 {
+        return atoms.iter().map(|atom| (atom.0, atom.1 / total)).collect();
+    }
+    let cells = gathered(atoms);
     let mut found: Vec<(f64, f64)> = Vec::new();
-    for pair in cells.chunks(3) {
-        let mass: f64 = pair.iter().map(|cell| cell.1).sum();
-        found.push((pair.iter().map(|cell| cell.0 * cell.1).sum::<f64>() / mass, mass));
+    for group in cells.chunks(3) {
+        let mass: f64 = group.iter().map(|cell| cell.1).sum();
+        found.push((group.iter().map(|cell| cell.0 * cell.1).sum::<f64>() / mass, mass));
     }
     found
 }
 
 /// Percentiles of the gaps: a decode iteration, and the phase after it if anybody came.
-fn gaps(engine: &Exclusive, cycles: &Cycles, chain: &Chain, line: (f64, f64)) -> [f64; 3] {
+fn gaps(engine: &Exclusive, cycles: &Cycles, chain: &Chain) -> [f64; 3] {
     let rate = engine.load.served_per_s;
-    let states = gathered(
+    let states = coarse(
         chain
             .law
             .iter()
@@ -409,20 +458,23 @@ fn gaps(engine: &Exclusive, cycles: &Cycles, chain: &Chain, line: (f64, f64)) ->
             .map(|(n, mass)| (n as f64, mass * n as f64 / cycles.seconds(n as f64)))
             .collect(),
     );
-    let prompts = coarse(&engine.load.moments.prompt_masses);
     let mut atoms = Vec::new();
     for (n, mass) in states {
         let (decode, prompts_s, _) = cycles.at(n);
         let none = (-rate * decode).exp();
         atoms.push((decode, mass * none));
-        let mean = prompts_s / (1.0 - none);
-        let alone = line.0 + line.1 * engine.load.prompt();
-        for &(tokens, share) in &prompts {
-            let more = mean - alone;
-            // What comes beyond a first prompt is about exponential.
-            for (quarter, part) in [(0.137, 0.25), (0.477, 0.25), (0.96, 0.25), (2.426, 0.25)] {
-                let time = decode + line.0 + line.1 * tokens + more.max(0.0) * quarter;
-                atoms.push((time, mass * (1.0 - none) * share * part));
+        let first = coarse(brought(engine, rate * decode, true));
+        let mean = first.iter().map(|&(tokens, share)| share * batch_s(engine, tokens)).sum::<f64>();
+        // A second batch follows the more likely the longer the first; what comes then is about exponential.
+        let later = (prompts_s / (1.0 - none).max(1e-12) - mean).max(0.0);
+        for &(tokens, share) in &first {
+            let time = batch_s(engine, tokens);
+            let again = -(-rate * time).exp_m1();
+            let share = mass * (1.0 - none) * share;
+            atoms.push((decode + time, share * (1.0 - again)));
+            let rest = later * time / mean / again.max(1e-9);
+            for quarter in [0.137, 0.477, 0.96, 2.426] {
+                atoms.push((decode + time + rest * quarter, 0.25 * share * again));
             }
         }
     }

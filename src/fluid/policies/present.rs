@@ -45,3 +45,71 @@ fn limited_by_context(load: &Load) -> Option<Regime> {
         method: Method::Approximation,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::solve;
+    use crate::fluid::testing::{affine, constant, geometric, scenario, uniform, with_context};
+    use crate::scenario::{Admission, Engine, LengthLaw, Policy, Preemption, Scenario, StepTimeLaw};
+    use approx::assert_relative_eq;
+
+    fn node(prompt: LengthLaw, output: LengthLaw, law: StepTimeLaw, admission: Admission) -> Scenario {
+        let mut question = scenario(0.1, prompt, output, law, 100_000);
+        question.policy = Policy::of(Engine::DecodeNode, admission, Preemption::None);
+        question
+    }
+
+    /// Oracle S4: 20 000 tokens, s = 100, E\[o\] = 100, τ = 1 + .002·b with b = o tokens per request; simulated values.
+    #[test]
+    fn a_decode_node_brings_o_tokens() {
+        for (output, admission, simulated) in [
+            (geometric(100.0), Admission::Reserve, 0.58976),
+            (uniform(1, 199), Admission::Reserve, 0.72750),
+            (geometric(100.0), Admission::Greedy, 0.82993),
+            (uniform(1, 199), Admission::Greedy, 0.95780),
+        ] {
+            let mut question = node(constant(100), output, affine(1.0, 0.002), admission);
+            question.instance.kv_tokens = Some(20_000);
+            if admission == Admission::Greedy {
+                question.policy.preemption = Preemption::Restart;
+            }
+            let load = Load::of(&question);
+            assert_eq!(load.work(), load.output());
+            let found = regimes(&load)[0];
+            assert_eq!(found.limit, Limit::KvMemory);
+            assert_relative_eq!(found.lambda(), simulated, max_relative = 0.015);
+        }
+    }
+
+    /// Oracle S3: n* = d0·λ/(1 − d1·λ·h) requests per stage and M* = n*·h tokens, h = (o + 1)(s + o/2), for a request with the o + 1
+    /// stages s, s + 1, …, s + o. The law is the limit of many residents; here there are 340.
+    #[test]
+    fn the_equilibrium_of_stages() {
+        let (s, o, d0, d1) = (100.0, 100.0, 0.02, 2e-7);
+        let h = (o + 1.0) * (s + o / 2.0);
+        for rate in [100.0, 200.0] {
+            let mut question = node(constant(99), constant(101), with_context(d0, 0.0, d1), Admission::Greedy);
+            question.workload.rate_per_s = Some(rate);
+            let expected = d0 * rate / (1.0 - d1 * rate * h) * h;
+            let found = solve(&question).summary.kv_tokens.unwrap().value;
+            assert_relative_eq!(found, expected, max_relative = 0.01);
+        }
+    }
+
+    /// A budget that counts context binds like a memory of that size whose victims are moved for nothing.
+    #[test]
+    fn a_context_budget_binds_like_memory() {
+        let law = with_context(0.003, 1e-5, 3e-7);
+        let mut question = node(uniform(50, 150), geometric(100.0), law, Admission::Greedy);
+        question.instance.max_batch_tokens = Some(10_000);
+        let limited = regimes(&Load::of(&question))[0];
+        assert_eq!(limited.limit, Limit::TokenBudget);
+        question.instance.max_batch_tokens = None;
+        question.instance.kv_tokens = Some(10_000);
+        question.policy.preemption = Preemption::Swap;
+        question.policy.swap_s_per_token = Some(0.0);
+        let memory = regimes(&Load::of(&question))[0];
+        assert_relative_eq!(limited.lambda(), memory.lambda(), max_relative = 1e-3);
+    }
+}

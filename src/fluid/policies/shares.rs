@@ -195,3 +195,42 @@ fn numbers_of_shares(load: &Load) -> Vec<Count> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::testing::{affine, scenario, uniform};
+    use crate::scenario::Scenario;
+    use approx::assert_relative_eq;
+
+    fn cut() -> Scenario {
+        let mut question = scenario(3.0, uniform(1, 1000), uniform(50, 150), affine(0.02, 1.5e-4), 64);
+        question.policy.batching.chunk_tokens = Some(256);
+        question
+    }
+
+    #[test]
+    fn numbers_of_shares_keep_mass_and_means() {
+        let question = cut();
+        let load = Load::of(&question);
+        let counts = numbers_of_shares(&load);
+        let sum = |part: fn(&Count) -> f64| counts.iter().map(|count| count.1 * part(count)).sum::<f64>();
+        assert_relative_eq!(sum(|_| 1.0), 1.0, max_relative = 1e-12);
+        assert_relative_eq!(sum(|count| count.0), load.shares().0, max_relative = 1e-9);
+        assert_relative_eq!(sum(|count| count.2), load.prompt(), max_relative = 1e-9);
+    }
+
+    /// Alone, a prompt's iterations are those of its shares; among others they are longer and longer.
+    #[test]
+    fn own_iterations_lengthen() {
+        let mut question = cut();
+        let line = Line { base_s: 0.02, per_token_s: 1.5e-4, per_context_s: 0.0 };
+        let found = Backlog { step: 0.02, step_squared: 0.0004, ..Backlog::default() };
+        question.workload.rate_per_s = Some(1e-9);
+        let alone = times(&Load::of(&question), line, &found, 4.0);
+        assert_relative_eq!(alone[3], 3.0 * (0.02 + 256.0 * 1.5e-4), max_relative = 1e-6);
+        question.workload.rate_per_s = Some(3.0);
+        let busy = times(&Load::of(&question), line, &found, 4.0);
+        assert!(busy.windows(3).all(|t| t[2] - t[1] >= t[1] - t[0]) && busy[3] > 1.1 * alone[3], "{busy:?}");
+    }
+}

@@ -209,3 +209,66 @@ fn lagrange(nodes: &[f64], x: f64) -> Vec<f64> {
     weights.iter_mut().for_each(|weight| *weight /= sum);
     weights
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::testing::{affine, scenario, uniform};
+    use crate::scenario::{Engine, MixedCost, Scenario, StepTimeLaw};
+    use approx::assert_relative_eq;
+
+    fn hybrid(law: StepTimeLaw) -> Scenario {
+        let mut question = scenario(1.0, uniform(50, 150), uniform(20, 180), law, 128);
+        question.policy.engine = Engine::Hybrid;
+        question.instance.max_batch_tokens = Some(400);
+        question
+    }
+
+    /// On an affine law the mean of the chain needs no chain, also where backlogs are carried on.
+    #[test]
+    fn the_chain_keeps_the_mean() {
+        let question = hybrid(affine(0.02, 2.5e-4));
+        let load = Load::of(&question);
+        for flow in [0.2, 64.0 / 100.0, 2.5] {
+            let expected = 0.02 + 2.5e-4 * (64.0 + 100.0 * flow);
+            assert_relative_eq!(mean_step(&load, 64.0, flow), expected, max_relative = 1e-8);
+        }
+    }
+
+    /// Prompts alone: without decodes the longer part is the prompts' own, and the mean the affine one.
+    #[test]
+    fn the_longer_part_lies_between_the_means_and_the_sum() {
+        let mut question = hybrid(affine(0.02, 2.5e-4));
+        let sum = regimes(&Load::of(&question))[0];
+        question.policy.batching.mixed_cost = Some(MixedCost::Max);
+        let longer = regimes(&Load::of(&question))[0];
+        assert_eq!(sum.flow, longer.flow);
+        assert!(longer.step_s < sum.step_s);
+        // Jensen: the mean of the longer one is more than the longer of the means.
+        let means = 0.02 + 2.5e-4 * f64::max(64.0, 100.0 * longer.flow);
+        assert!(longer.step_s > 1.05 * means, "{} {means}", longer.step_s);
+    }
+
+    /// Three limits: decodes, tokens, places of prompts.
+    #[test]
+    fn every_limit_can_bind() {
+        let mut question = hybrid(affine(0.02, 2.5e-4));
+        let binding = |question: &Scenario| {
+            let load = Load::of(question);
+            let first = regimes(&load)[0];
+            (first.limit, decodes_bind(&load, &first), first.flow)
+        };
+        assert_eq!(binding(&question), (Limit::SequenceCap, true, 64.0 / 100.0));
+        question.instance.max_batch_tokens = Some(160);
+        question.policy.batching.decode_share = Some(0.9);
+        let (limit, decodes, flow) = binding(&question);
+        assert_eq!((limit, decodes), (Limit::TokenBudget, false));
+        assert_relative_eq!(flow, 160.0 / 200.0, max_relative = 1e-12);
+        question.instance.max_batch_tokens = Some(4000);
+        question.policy.batching.decode_share = Some(0.995);
+        question.policy.batching.chunk_tokens = Some(10);
+        let (limit, decodes, flow) = binding(&question);
+        assert_eq!((limit, decodes), (Limit::SequenceCap, false));
+        assert_relative_eq!(flow, 1.0 / Load::of(&question).shares().0, max_relative = 1e-12);
+    }
+}

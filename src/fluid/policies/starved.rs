@@ -94,3 +94,39 @@ fn law(load: &Load, iteration: impl Fn(f64) -> Iteration, slope: impl Fn(f64) ->
     let total: f64 = masses.iter().sum();
     (masses.iter().map(|mass| mass / total).collect(), full)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fluid::solve;
+    use crate::fluid::testing::{affine, scenario, uniform};
+    use crate::scenario::{Priority, Prompts};
+    use approx::assert_relative_eq;
+
+    /// Orca at .9 of its token budget of 256 is longer in the system than with a budget that never fills.
+    #[test]
+    fn decodes_wait_for_what_prompts_leave() {
+        let mut question = scenario(0.9 * 15.314_669, uniform(50, 150), uniform(20, 180), affine(0.02, 2.5e-4), 300);
+        question.policy.batching.priority = Some(Priority::PrefillFirst);
+        question.policy.batching.prompts = Some(Prompts::Whole);
+        question.instance.max_batch_tokens = Some(256);
+        let limited = solve(&question).summary;
+        question.instance.max_batch_tokens = Some(100_000);
+        let free = solve(&question).summary;
+        let e2e = |summary: &crate::answer::Summary| summary.e2e_s.unwrap().mean.value;
+        assert!(e2e(&limited) > 1.1 * e2e(&free), "{} {}", e2e(&limited), e2e(&free));
+        // Little's law over what is in the system.
+        let inside = limited.waiting.unwrap().value + limited.running.unwrap().value;
+        assert_relative_eq!(inside, 0.9 * 15.314_669 * e2e(&limited), max_relative = 1e-9);
+    }
+
+    /// A law of decodes alone, n/(gaps·T) up to the budget: the share of full iterations is one beyond it and none below.
+    #[test]
+    fn the_budget_is_hard_without_prompts() {
+        let question = scenario(1.0, uniform(1, 1), uniform(11, 11), affine(0.02, 2.5e-4), 300);
+        let load = Load::of(&question);
+        let at = |n: f64| iteration(&load, &[(0.0, 1.0)], 0.0, 64.0, n);
+        assert_eq!((at(64.0).decodes, at(64.0).full), (64.0, 0.0));
+        assert_eq!((at(65.0).decodes, at(65.0).full), (64.0, 1.0));
+    }
+}
