@@ -11,7 +11,7 @@ use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("path").multiple(true), after_help = "\
+#[command(group = clap::ArgGroup::new("course").multiple(true), after_help = "\
 Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
@@ -27,15 +27,15 @@ pub struct Args {
     output: OutputArgs,
 
     /// Follow the fluid path and print its figures: peak backlog, time to drain, time to saturate
-    #[arg(long, group = "path")]
+    #[arg(long, group = "course")]
     path: bool,
 
     /// Write the fluid path to this CSV file
-    #[arg(long, value_name = "FILE", group = "path")]
+    #[arg(long, value_name = "FILE", group = "course")]
     trajectory: Option<PathBuf>,
 
     /// Plot the fluid path as SVG, with the band of its noise (95 %)
-    #[arg(long, value_name = "FILE", group = "path")]
+    #[arg(long, value_name = "FILE", group = "course")]
     plot: Option<PathBuf>,
 
     /// Requests waiting at time 0 of the path
@@ -47,24 +47,24 @@ pub struct Args {
     tier: TierName,
 
     /// Seconds of the path
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "path")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600.0, allow_negative_numbers = true, requires = "course")]
     horizon: f64,
 
     /// In place of the answer: the law of the demand for KV memory, and the least M that it exceeds, or that preempts requests, no
     /// more often than this
-    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, conflicts_with = "path")]
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, conflicts_with = "course")]
     margin: Option<f64>,
 
     /// Form of the path: an ODE over bins of age, or the one-iteration map on single tokens, the reference
-    #[arg(long, value_enum, default_value = "auto", requires = "path")]
+    #[arg(long, value_enum, default_value = "auto", requires = "course")]
     form: FormArg,
 
     /// Bins of age per class in the ODE
-    #[arg(long, value_name = "N", default_value_t = 64, requires = "path", value_parser = clap::value_parser!(u64).range(4..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 64, requires = "course", value_parser = clap::value_parser!(u64).range(4..=4096))]
     bins: u64,
 
     /// Integrate the ODE by explicit steps (Dormand and Prince), which are short where bins are many
-    #[arg(long, requires = "path")]
+    #[arg(long, requires = "course")]
     explicit: bool,
 }
 
