@@ -119,14 +119,14 @@ fn note_on_routing(pool: &Pool) -> &'static str {
     match pool.routing {
         Routing::Random => "Random routing: every instance is one with Poisson arrivals at its share of λ",
         Routing::RoundRobin => {
-            "Round robin: the wait for a slot is that under arrivals with 1/N of the variance; the rest is as under random routing"
+            "Round robin: the wait for a slot is that under arrivals with 1/N of the variance; neighbours and stalls are corrected to first order"
         }
         Routing::PowerOfD
         | Routing::JoinShortestQueue
         | Routing::LeastLoaded
         | Routing::ShortestExpectedDelay
         | Routing::Milp => {
-            "Routing by the state of the instances: the wait for a slot is that of all instances with one queue; the rest is as under random routing"
+            "Routing by the state of the instances: the wait for a slot is that of all instances with one queue; neighbours and stalls are corrected to first order"
         }
     }
 }
