@@ -98,7 +98,7 @@ const CASES: &[Case] = &[
     (&["policy", "show", "orka"], "orka: ", &["did you mean `orca`?", "policy list"]),
     (
         &["solve", "--engine", "static"],
-        "chat-70b-4xa100: policy.engine: ",
+        "chat-70b-4xa100: instance.kv_tokens: ",
         &["theory does not cover", "fluidsim simulate"],
     ),
     (
