@@ -41,7 +41,7 @@ impl Traffic<'_> {
     /// Spent on the chain.
     fn multiplications(&self) -> f64 {
         match self.tier {
-            Tier::Fast => 0.1 * WORK,
+            Tier::Fast => 0.3 * WORK,
             Tier::Sharp => WORK,
         }
     }
