@@ -93,12 +93,8 @@ pub enum ScaleError {
 /// A scenario that cannot be scaled, or whose path theory refuses.
 pub fn scaling(scenario: &Scenario, options: &ScaleOptions, progress: Progress<'_>) -> Result<Scaling, ScaleError> {
     let horizon_s = options.wishes.duration_s.unwrap_or_else(|| usual_horizon_s(scenario, options.backlog));
-    let path_options = PathOptions {
-        form: Form::Map,
-        sharp: false,
-        points: WINDOWS * FINE,
-        ..PathOptions::new(horizon_s, options.backlog as f64)
-    };
+    let path_options =
+        PathOptions { form: Form::Map, points: WINDOWS * FINE, ..PathOptions::new(horizon_s, options.backlog as f64) };
     let reference = Reference::of(&fluid::trajectory(scenario, &path_options)?, scenario);
     let mut rows = Vec::new();
     for &size in &options.sizes {
