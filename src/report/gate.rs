@@ -306,7 +306,7 @@ mod tests {
         let family = |name: &str| crate::study::gate::family(name).unwrap();
         let text = render_all(&trust_tables(&[family("v1-uniform"), family("v1-swap")], &rows), Format::Table);
         assert!(text.contains("v1-uniform  0.30  0.5      –  0.0 ?   20 !"), "{text}");
-        assert!(text.contains("TTFT          10"), "{text}");
+        assert!(text.contains("TTFT                 10   3.0   18"), "{text}");
         assert!(text.contains("outputs light; TTFT +30.0 % at 0.3"), "{text}");
         assert!(text.contains("not measured"), "{text}");
         assert!(text.lines().all(|line| crate::report::text::display_width(line) <= 100), "{text}");

@@ -1,6 +1,7 @@
 //! The two answers held against each other: analytic value, simulated value with its interval, gap, and whether they agree.
 
 use super::gate::BOUNDARY;
+use super::gate::errors::size_of;
 use super::gate::evidence::evidence;
 use super::plan::{Plan, WARMUP_RULE, Wishes};
 use super::simulate::solution_of;
@@ -98,13 +99,15 @@ fn row(quantity: &str, analytic: Option<Figure>, simulated: Option<Figure>, gate
         let (low, high) = figure.interval?;
         Some(Interval { mean: figure.value, low, high })
     });
-    let resolved = gate.tolerance.zip(interval).map(|(tolerance, interval)| resolves(&interval, tolerance));
+    // As on the gate, next to no preemptions are as good as none.
+    let sized = |interval: Interval| Interval { mean: size_of(quantity, interval.mean), ..interval };
+    let resolved = gate.tolerance.zip(interval).map(|(tolerance, interval)| resolves(&sized(interval), tolerance));
     let agreement = analytic.zip(interval).map(|(analytic, interval)| {
         // An interval too wide to tell is given its own width once more: chance alone seldom reaches that far.
         let wide =
             Interval { low: 2.0 * interval.low - interval.mean, high: 2.0 * interval.high - interval.mean, ..interval };
         let fair = if resolved == Some(false) { wide } else { interval };
-        agrees(analytic.value, &fair, gate.tolerance.unwrap_or(0.0))
+        agrees(analytic.value, &sized(fair), gate.tolerance.unwrap_or(0.0))
     });
     CompareRow {
         quantity: quantity.to_owned(),

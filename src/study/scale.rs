@@ -93,8 +93,13 @@ pub enum ScaleError {
 /// A scenario that cannot be scaled, or whose path theory refuses.
 pub fn scaling(scenario: &Scenario, options: &ScaleOptions, progress: Progress<'_>) -> Result<Scaling, ScaleError> {
     let horizon_s = options.wishes.duration_s.unwrap_or_else(|| usual_horizon_s(scenario, options.backlog));
-    let path_options =
-        PathOptions { form: Form::Map, points: WINDOWS * FINE, ..PathOptions::new(horizon_s, options.backlog as f64) };
+    let path_options = PathOptions {
+        form: Form::Map,
+        points: WINDOWS * FINE,
+        // What a system of this size loses at its limits is not lost by large ones.
+        sharp: false,
+        ..PathOptions::new(horizon_s, options.backlog as f64)
+    };
     let reference = Reference::of(&fluid::trajectory(scenario, &path_options)?, scenario);
     let mut rows = Vec::new();
     for &size in &options.sizes {
@@ -258,7 +263,8 @@ fn exponent(rows: &[ScaleRow], k: usize) -> Option<Interval> {
     let point = |row: &ScaleRow| {
         let error = row.errors[k]?;
         let spread = error.half_width() / (z * error.mean);
-        (error.mean > 0.0).then(|| ((row.size as f64).ln(), error.mean.ln(), spread.max(1e-6).powi(-2)))
+        // Where both stand still at a limit there is no noise to fit.
+        (error.mean > 1e-9).then(|| ((row.size as f64).ln(), error.mean.ln(), spread.max(1e-6).powi(-2)))
     };
     let points: Vec<(f64, f64, f64)> = rows.iter().filter_map(point).collect();
     let sum = |value: &dyn Fn(&(f64, f64, f64)) -> f64| points.iter().map(value).sum::<f64>();
@@ -298,18 +304,18 @@ mod tests {
         assert!(times(&trace, 2).unwrap_err().to_string().contains("cluster"));
     }
 
-    /// From a backlog of 40 beside 10 arrivals per second: errors fall like n^(−1/2). The fitted exponent is off by more than .12 with a
+    /// From a backlog of 100, a third of which finds no slot, beside 10 arrivals per second: errors fall like n^(−1/2). The fitted exponent is off by more than .12 with a
     /// probability below .01 by its own interval, which is about ± .05.
     #[test]
     fn large_systems_follow_the_fluid_path() {
-        let wishes = Wishes { duration_s: Some(30.0), ..Wishes::default() };
-        let options = ScaleOptions { seed: 3, sizes: vec![1, 6, 36], backlog: 40, wishes };
+        let wishes = Wishes { duration_s: Some(40.0), ..Wishes::default() };
+        let options = ScaleOptions { seed: 3, sizes: vec![1, 6, 36], backlog: 100, wishes };
         let found = scaling(&question(), &options, &|| {}).unwrap();
         assert!(found.converges(), "{found:?}");
         for exponent in found.exponents.iter().flatten() {
             assert!((exponent.mean + 0.5).abs() < 0.12, "{found:?}");
         }
-        assert!(found.rows[2].errors[0].unwrap().mean < 0.05, "{found:?}");
+        assert!(found.rows[2].errors[0].unwrap().mean < 0.08, "{found:?}");
     }
 
     #[test]

@@ -150,11 +150,6 @@ const CASES: &[Case] = &[
         &["take the place"],
     ),
     (
-        &["stability", "--sweep", "instance.max_batch_tokens=2048,4"],
-        "--sweep instance.max_batch_tokens=4: instance.max_batch_tokens: ",
-        &["rationed"],
-    ),
-    (
         &["simulate", "--engine", "orca", "--trace", "long.csv", "--set", "instance.max_batch_tokens=100"],
         "",
         &["`100`", "`500`"],

@@ -3,7 +3,7 @@
 use approx::assert_relative_eq;
 use fluidsim::answer::{Boundary, Limit, Method};
 use fluidsim::fluid::{boundary, scope};
-use fluidsim::scenario::{Packing, Prompts};
+use fluidsim::scenario::{LengthLaw, Packing, Prompts};
 
 use crate::engine::notes::laws::d3;
 use crate::engine::notes::{Row, policies};
@@ -47,12 +47,17 @@ fn sarathi() {
     let laws = [
         ("D2 K64 c64", 6.261251),
         ("D2 K1000", 7.352401),
-        ("D3 K32 c64", 3.736774),
         ("af K16 c16", 5.497047),
         ("af K128 B512", 15.296367),
         ("af K300 B256", 15.314669),
     ];
     assert_laws(&rows, &laws, 2e-7);
+    // The note's lattice ends at 2¹⁴ tokens.
+    let mut cut = row(&rows, "D3 K32 c64");
+    if let LengthLaw::Mixture { parts } = &mut cut.scenario.workload.class[0].prompt {
+        parts.retain(|part| part.law.table().len() <= (1 << 14) + 1);
+    }
+    assert_relative_eq!(law(&cut).low_per_s, 3.736774, max_relative = 2e-7);
     // The note gives five digits of this one.
     assert_laws(&rows, &[("hinge 128 K64 c32", 13.155)], 4e-5);
     assert_eq!(law(&row(&rows, "af K16 c16")).method, Method::Exact);

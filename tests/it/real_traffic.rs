@@ -25,8 +25,8 @@ fn every_request_of_every_trace_is_read() {
     }
 }
 
-/// An hour of conversations at 5.5 requests per second is more than the default instance bears, 3.6. Nothing but λ* is
-/// promised of such a trace, and λ* agrees, so the code is 0.
+/// An hour of conversations at 5.5 requests per second is more than the default instance bears, 3.6. Nothing but λ*, and the
+/// throughput that it is, is promised of such a trace, and both agree, so the code is 0.
 #[test]
 fn a_comparison_on_conversations_speaks_of_their_bursts() {
     let Some(folder) = shared() else { return };
@@ -37,7 +37,8 @@ fn a_comparison_on_conversations_speaks_of_their_bursts() {
     let notes: Vec<&str> = answer["notes"].as_array().unwrap().iter().filter_map(|note| note.as_str()).collect();
     assert!(notes.iter().any(|note| note.contains("index of dispersion is 3.9 over 10 s")), "{notes:?}");
     let promised = answer["rows"].as_array().unwrap().iter().filter(|row| row["promised"] == true);
-    assert_eq!(promised.map(|row| row["quantity"].as_str().unwrap()).collect::<Vec<_>>(), ["lambda_star_per_s"]);
+    let promised: Vec<&str> = promised.map(|row| row["quantity"].as_str().unwrap()).collect();
+    assert_eq!(promised, ["lambda_star_per_s", "throughput_per_s"]);
 }
 
 /// The rate is lowered to what the instance bears: then the queue that the bursts add must be seen.

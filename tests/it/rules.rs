@@ -16,6 +16,12 @@ fn parameters(name: &str) -> &'static [&'static str] {
         "one-bit" => &["policy.prediction.threshold=100", "policy.order=srpt"],
         "class-mean" => &["policy.order=srpt"],
         "milp" => &["cluster.window_s=0.1"],
+        "piecewise" => &["workload.rate_shape.steps=[{ from_s = 0, factor = 1 }, { from_s = 9, factor = 2 }]"],
+        "ramp" | "spike" => {
+            &["workload.rate_shape.factor=2", "workload.rate_shape.start_s=5", "workload.rate_shape.duration_s=5"]
+        }
+        "diurnal" => &["workload.rate_shape.amplitude=0.5", "workload.rate_shape.period_s=10"],
+        "binned" => &["workload.rate_shape.bin_s=5", "workload.rate_shape.counts=[3, 1, 2]"],
         _ => &[],
     }
 }

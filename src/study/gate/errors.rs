@@ -71,12 +71,17 @@ impl Measured {
     }
 
     fn size(&self, value: f64) -> f64 {
-        let floor = match self.quantity.as_str() {
-            "preemptions_per_request" | "waiting" | "swapped" => FLOOR,
-            _ => f64::MIN_POSITIVE,
-        };
-        value.abs().max(floor)
+        size_of(&self.quantity, value)
     }
+}
+
+/// What errors of a quantity are relative to.
+pub fn size_of(quantity: &str, value: f64) -> f64 {
+    let floor = match quantity {
+        "preemptions_per_request" | "waiting" | "swapped" => FLOOR,
+        _ => f64::MIN_POSITIVE,
+    };
+    value.abs().max(floor)
 }
 
 /// The committed table; rows that cannot be read are left out, which a test excludes.
