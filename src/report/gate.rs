@@ -247,7 +247,7 @@ pub(super) fn evidence_notes(evidence: &Evidence) -> Vec<String> {
             "Gate: no family of this engine, limit and traffic was measured; do not trust what is not exact.".to_owned()
         }
         (false, Some(load)) => {
-            format!("Gate: the largest error beyond the engine's 95 % interval seen at {load} λ* in {families}.")
+            format!("Gate: the largest error beyond the engine's 95 % interval seen up to {load} λ* in {families}.")
         }
         (false, None) => format!("Gate: λ* as seen in {families}; nothing was measured at this load."),
     });
@@ -306,7 +306,8 @@ mod tests {
         let family = |name: &str| crate::study::gate::family(name).unwrap();
         let text = render_all(&trust_tables(&[family("v1-uniform"), family("v1-swap")], &rows), Format::Table);
         assert!(text.contains("v1-uniform  0.30  0.5      –  0.0 ?   20 !"), "{text}");
-        assert!(text.contains("TTFT                 10   3.0   18"), "{text}");
+        let ttft = text.lines().find(|line| line.starts_with("TTFT ")).unwrap();
+        assert_eq!(ttft.split_whitespace().take(4).collect::<Vec<_>>(), ["TTFT", "10", "3.0", "18"]);
         assert!(text.contains("outputs light; TTFT +30.0 % at 0.3"), "{text}");
         assert!(text.contains("not measured"), "{text}");
         assert!(text.lines().all(|line| crate::report::text::display_width(line) <= 100), "{text}");

@@ -481,7 +481,7 @@ mod tests {
         ttft_s.p99            0.5750  0.420 ± 0.020  +36.9 %  do not trust  12 % !  fluid
         queue_growth_per_s         –              –        –  –              0.2 %  fluid
         · A verdict in parentheses: no agreement is promised for this quantity here.
-        · Gate: the largest error beyond the engine's 95 % interval seen at 0.9 λ* in v1-uniform.
+        · Gate: the largest error beyond the engine's 95 % interval seen up to 0.9 λ* in v1-uniform.
         · Gate, !: the goal was missed there, do not trust the figure.
         "#);
     }

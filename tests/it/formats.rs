@@ -58,7 +58,7 @@ fn long_names_keep_the_columns_straight() {
         let ran = fluidsim(&["compare", scenario, "--des-trials", "3", "--duration", "300", "--warmup", "60"]);
         let lines: Vec<Vec<char>> = ran.stdout.lines().map(|line| line.chars().collect()).collect();
         let heading: String = lines[1].iter().collect();
-        for name in ["gate", "verdict", "method"] {
+        for name in ["verdict", "method"] {
             let at = heading
                 .chars()
                 .collect::<Vec<_>>()

@@ -152,7 +152,7 @@ fn throughput(marks: &mut [(String, Mark)], solution: &FluidSolution) {
     }
 }
 
-/// The gate's load at or above the scenario's; none outside, and none where there is no steady state.
+/// The gate's load at or above the scenario's, up to which errors count; none outside, and none where there is no steady state.
 fn bucket(solution: &FluidSolution) -> Option<f64> {
     if solution.verdict != Verdict::Stable {
         return None;
@@ -166,7 +166,9 @@ fn mark(quantity: &str, method: Option<Method>, families: &[String], load: Optio
     if method == Some(Method::Exact) {
         return Mark { standing: Standing::Exact, error: None, tolerance: goal.map(|_| EXACT) };
     }
-    let near = |row: &&Measured| row.quantity == quantity && row.load == load && families.contains(&row.family);
+    // Up to the load: gaps change their sign on the way, and a crossing is no accuracy.
+    let within = |row: &Measured| row.load.is_some() == load.is_some() && row.load <= load;
+    let near = |row: &&Measured| row.quantity == quantity && within(row) && families.contains(&row.family);
     let near: Vec<&Measured> = rows.iter().filter(near).collect();
     let Some(error) = near.iter().map(|row| row.error()).reduce(f64::max) else { return Mark::default() };
     let seen = |standing| Mark { standing, error: Some(error), tolerance: None };
