@@ -93,6 +93,12 @@ fn solving(criterion: &mut Criterion) {
     for name in [presets::DEFAULT, "memory-greedy"] {
         let scenario = preset(name);
         group.bench_function(name, |bencher| bencher.iter(|| fluid::solve(black_box(&scenario))));
+        group.bench_function(format!("{name}, fast tier"), |bencher| {
+            bencher.iter(|| {
+                let mut prepared = fluid::Prepared::new(black_box(&scenario), fluid::Tier::Fast);
+                prepared.at(scenario.workload.rate()).lambda_per_s
+            });
+        });
     }
     let scenario = preset(presets::DEFAULT);
     let hour = fluid::PathOptions::default();
@@ -109,18 +115,17 @@ fn trusting(criterion: &mut Criterion) {
     let plain = outputs_of(100.0);
     group.bench_function("mean-field boundary", |bencher| bencher.iter(|| fluid::boundary(black_box(&plain))));
     let scenario = preset(presets::DEFAULT);
-    let boundary = fluid::solve(&scenario).boundary.low_per_s;
-    let loads: Vec<Scenario> = (0..1000)
-        .map(|k| {
-            let mut scenario = scenario.clone();
-            scenario.workload.rate_per_s = Some(boundary * (0.1 + 0.00085 * f64::from(k)));
-            scenario
-        })
-        .collect();
     group.sample_size(10);
-    group.bench_function("1000 loads", |bencher| {
-        bencher.iter(|| loads.iter().map(|scenario| fluid::solve(black_box(scenario)).lambda_per_s).sum::<f64>());
-    });
+    for (name, tier) in [("1000 loads", fluid::Tier::Sharp), ("1000 loads, fast tier", fluid::Tier::Fast)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut prepared = fluid::Prepared::new(black_box(&scenario), tier);
+                let boundary = prepared.boundary().low_per_s;
+                let loads = (0..1000).map(|k| boundary * (0.1 + 0.00085 * f64::from(k)));
+                loads.map(|rate| prepared.at(rate).lambda_per_s).sum::<f64>()
+            });
+        });
+    }
     if let Ok(family) = gate::family("v1-geometric") {
         group.bench_function("one member, quick", |bencher| {
             bencher.iter(|| gate::measure::member(black_box(&family), 0.8, 1, Effort::QUICK, &[]));

@@ -25,6 +25,9 @@ const WIDE: f64 = 1.6;
 const EVALUATIONS: usize = 8_000_000;
 /// Longest transform for one circle, unless the series needs more.
 const LONGEST: usize = 1 << 17;
+/// Points of a circle per coefficient.
+const COARSE: usize = 4;
+const FINE: usize = 16;
 /// Share of the requests whose ages are left out at the end of a long tail.
 const TAIL: f64 = 1e-12;
 /// Cell updates spent on an average over the cycle.
@@ -64,7 +67,13 @@ pub(super) fn radius_of(load: &Load) -> Option<f64> {
 /// Whether the balance of ages is unstable: the survival polynomial has a root outside the unit circle. One transform.
 pub(super) fn is_unstable(load: &Load) -> bool {
     let series = series(load.prompt() + load.block_waste(), &load.moments.output_survival);
-    series.len() > 1 && Circle::of(&series, 1.0).roots_inside > 0
+    if series.len() < 2 || series.windows(2).all(|pair| pair[1] <= pair[0]) {
+        // Falling coefficients leave no root inside (Eneström and Kakeya).
+        return false;
+    }
+    let coarse = Circle::on(&series, 1.0, COARSE);
+    let circle = if coarse.is_lost { Circle::of(&series, 1.0) } else { coarse };
+    circle.roots_inside > 0
 }
 
 fn of_load(load: &Load) -> Option<Cycle> {
@@ -268,11 +277,19 @@ struct Circle {
     roots_inside: i64,
     /// The point where the series is smallest for its size.
     nearest: Complex<f64>,
+    /// Whether the closer looks were used up.
+    is_lost: bool,
 }
 
 impl Circle {
     fn of(series: &[f64], radius: f64) -> Self {
-        let n = (16 * series.len()).next_power_of_two().min(LONGEST).max((4 * series.len()).next_power_of_two());
+        Self::on(series, radius, FINE)
+    }
+
+    /// On `points` points per coefficient, if a transform of that length is allowed, and closer where the argument jumps.
+    fn on(series: &[f64], radius: f64, points: usize) -> Self {
+        let longest = LONGEST.max((COARSE * series.len()).next_power_of_two());
+        let n = (points * series.len()).next_power_of_two().min(longest);
         let values = on_circle(series, radius, n);
         let angle = |k: usize| std::f64::consts::TAU * k as f64 / n as f64;
         let least = values.iter().enumerate().min_by(|a, b| a.1.norm_sqr().total_cmp(&b.1.norm_sqr()));
@@ -285,7 +302,7 @@ impl Circle {
         }
         // Out of budget the circle runs among the many roots of a long tail: some of them are inside.
         let inside = if budget < 0 { 1 } else { (sum / std::f64::consts::TAU).round() as i64 };
-        Self { roots_inside: inside, nearest }
+        Self { roots_inside: inside, nearest, is_lost: budget < 0 }
     }
 }
 
