@@ -122,7 +122,7 @@ fn sequence_cap(load: &Load, cap: f64) -> Regime {
         batch_tokens: flow * load.work(),
         preemptions: 0.0,
         calm_per_s: flow / step_s,
-        method: if chunks.steps == load.shares().0 { Method::Exact } else { Method::Approximation },
+        method: if chunks.steps <= load.shares().0 * (1.0 + 1e-9) { Method::Exact } else { Method::Approximation },
     }
 }
 
