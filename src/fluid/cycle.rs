@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use nalgebra::{Complex, DMatrix, Schur};
 
+use super::few_valued;
 use super::load::Load;
-use super::map;
 use super::path::map::{Iteration, Map};
 use super::transform::fourier;
 use crate::answer::Limit;
@@ -84,7 +84,7 @@ fn of_load(load: &Load) -> Option<Cycle> {
     let calm_step = load.step_s(calm_flow * work(load), calm_flow * load.moments.held_mean());
     let cycle = (radius > 1.0).then(|| {
         // Where KV is dropped the cycle is a regime of the memory; under swap it is the fluid's.
-        let law = map::cycle_regime(load, memory).map(|regime| (regime.flow, regime.step_s));
+        let law = few_valued::cycle_regime(load, memory).map(|regime| (regime.flow, regime.step_s));
         law.unwrap_or_else(|| {
             let mean = saturated(load);
             (mean.completed, mean.step_s)

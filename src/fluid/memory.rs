@@ -6,8 +6,8 @@ use nalgebra::Complex;
 use statrs::function::erf::erfc;
 
 use super::boundary::Regime;
+use super::few_valued;
 use super::load::{Chunks, Load};
-use super::map;
 use super::reserved;
 use super::root;
 use super::rules::{self, Claim, claim};
@@ -161,7 +161,7 @@ fn greedy(load: &Load, capacity: f64, other_flow: f64) -> Regime {
         }
     }
     let law = state.regime(load);
-    match binds.then(|| map::cycle_regime(load, capacity)).flatten() {
+    match binds.then(|| few_valued::cycle_regime(load, capacity)).flatten() {
         // The cycle counts where it loses more than fluctuations do; without it, as from an empty start, memory carries more.
         Some(cycle) if cycle.lambda() < law.lambda() => {
             let context = calm * (load.moments.held_mean() + state.chunks.held);

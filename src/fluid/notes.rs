@@ -1,9 +1,9 @@
 //! What a reader must know to trust the figures.
 
 use super::boundary::Regime;
+use super::few_valued::is_few_valued;
 use super::gap;
 use super::load::Load;
-use super::map::is_few_valued;
 use super::policies;
 use super::rules;
 use crate::answer::{Boundary, Limit, Verdict};

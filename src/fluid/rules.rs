@@ -262,10 +262,11 @@ pub(super) fn notes(load: &Load, binding: &Regime, boundary: &Boundary) -> Vec<S
     if policy.trigger == Trigger::Aggressive {
         notes.push("Aggressive preemption evicts whoever just entered: λ* is nearly that of conservative preemption, preemptions are more".into());
     }
-    if matches!(policy.admission, Admission::LookAhead) && super::map::is_few_valued(load) && foresees(load) {
+    if matches!(policy.admission, Admission::LookAhead) && super::few_valued::is_few_valued(load) && foresees(load) {
         notes.push("Look-ahead with few output lengths keeps cohorts together: λ* is an upper bound (seen: up to 12 % too high)".into());
     }
-    if matches!(policy.admission, Admission::Threshold | Admission::Watermark) && super::map::is_few_valued(load) {
+    if matches!(policy.admission, Admission::Threshold | Admission::Watermark) && super::few_valued::is_few_valued(load)
+    {
         notes.push("Few output lengths swing above the mark that admission keeps: λ* is a lower bound (seen: up to 9 % too low)".into());
     }
     if matches!(policy.admission, Admission::LookAhead | Admission::Reserve) && !policy.prediction.is_exact() {

@@ -2,8 +2,8 @@
 //! number of them the mean and the variance of the KV demand (Hayward 1952); a birth–death chain over them gives the
 //! probability that the memory is full, and the variability of the seconds that a request needs gives the wait.
 
+use super::few_valued::is_few_valued;
 use super::load::Load;
-use super::map::is_few_valued;
 use super::memory::{self, unused_reserve};
 use super::reserved;
 use crate::scenario::Admission;

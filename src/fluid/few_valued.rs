@@ -1,4 +1,4 @@
-//! The saturated state of outputs that fall into eviction cycles, from the one-iteration map.
+//! The saturated state of few-valued outputs, and of others that fall into eviction cycles, from the one-iteration map.
 
 use super::boundary::Regime;
 use super::cycle;
