@@ -83,7 +83,7 @@ fn label(name: &str) -> &'static str {
         "peak_waiting" => "peak backlog",
         "peak_waiting_s" => "time of the peak",
         "drain_s" => "time from peak to drained",
-        "saturated_s" => "time saturated",
+        "saturated_s" => "saturated at",
         "peak_in_system" => "most in the system",
         "peak_swapped" => "most swapped",
         "peak_kv_tokens" => "most KV",

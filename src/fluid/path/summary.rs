@@ -68,6 +68,9 @@ impl Path {
     fn growth(&self) -> f64 {
         let Some(last) = self.points.last() else { return 0.0 };
         let from = self.points.iter().find(|point| point.t_s >= (1.0 - LAST) * last.t_s).unwrap_or(last);
-        if last.t_s > from.t_s { (last.in_system() - from.in_system()) / (last.t_s - from.t_s) } else { 0.0 }
+        let gained = last.in_system() - from.in_system();
+        // Less than the solver can tell apart is none.
+        let grows = last.t_s > from.t_s && gained.abs() > 1e-9 * last.in_system();
+        if grows { gained / (last.t_s - from.t_s) } else { 0.0 }
     }
 }
