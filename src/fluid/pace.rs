@@ -96,9 +96,10 @@ pub(super) fn beside<T>(
 /// drift/variance matters.
 fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), step: &dyn Fn(f64) -> f64) -> (f64, f64) {
     let excess = |seconds: f64| dispersion::index(load.scenario, load.served_per_s, seconds) - 1.0;
+    let mean_s = (0..40).fold(step(0.0), |mean, _| step((load.served_per_s * load.prompt() * mean).min(chunk)));
+    let own_s = mean_s + step(load.prompt().min(chunk));
     if !load.budget.is_finite() || load.prompts_first() {
-        let mean_s = (0..40).fold(step(0.0), |mean, _| step(load.served_per_s * load.prompt() * mean));
-        return (1.0 + 0.5 * excess(mean_s + step(load.prompt())), chunk);
+        return (1.0 + 0.5 * excess(own_s), chunk);
     }
     let full_s = step(chunk);
     let (prompt, output, work) = (load.prompt(), load.output(), load.work());
@@ -116,7 +117,8 @@ fn pace(load: &Load, chunk: f64, (decodes, spread): (f64, f64), step: &dyn Fn(f6
         let z = (lasting / constant).max(1e-9);
         let gone = -(-z).exp_m1();
         let seen = 1.0 - gone / z;
-        bursty = excess(full_s * (1.0 + lasting));
+        // Short backlogs meet what comes in their own iteration, long ones what comes while they last.
+        bursty = excess(own_s + full_s * lasting);
         own = squared + bursty.max(0.0) * prompt * prompt;
         let frozen = spread * constant * constant * gone * gone / (lasting * arrivals).max(1e-9);
         variance = squared + bursty * prompt * prompt + seen * (share * share * works - squared) + frozen;

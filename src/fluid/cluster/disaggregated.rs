@@ -73,7 +73,7 @@ impl Departures {
         let load = pool.parts[0].load(rate);
         let servers = pool.instances();
         if load.cap > 1.0 {
-            return Self { servers, busy: 0.0, arrivals: 1.0, spread: 1.0, with_prompt: 0.0 };
+            return Self { servers, busy: 0.0, arrivals: pool.arrivals, spread: 1.0, with_prompt: 0.0 };
         }
         let service = single::service(&load);
         let rho = (rate / capacity.boundary.low_per_s).min(1.0);

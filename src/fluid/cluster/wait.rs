@@ -16,7 +16,7 @@ use super::pool::Pool;
 use super::split::Kept;
 use crate::answer::{Limit, Summary};
 use crate::queueing::mmc::erlang_c;
-use crate::scenario::{Routing, Scenario, StepTimeLaw};
+use crate::scenario::{ArrivalLaw, Routing, Scenario, StepTimeLaw};
 
 /// Most slots of an N-fold instance; beyond that nobody waits below .99 λ*.
 const MOST_SLOTS: f64 = 16_384.0;
@@ -42,7 +42,7 @@ pub(super) fn routed(pool: &Pool, load: &Load) -> Option<Wait> {
         | Routing::JoinShortestQueue
         | Routing::LeastLoaded
         | Routing::ShortestExpectedDelay
-        | Routing::Milp => pooled(load, n),
+        | Routing::Milp => pooled(load, n, pool.arrivals),
     }
 }
 
@@ -153,7 +153,7 @@ fn beta(probability: f64) -> f64 {
 /// exponential, uniform and hyperexponential services, N = 2, 4, 8. All servers are busy less often than with one queue, by
 /// (1 − ρ)(N − 1)/10 in these simulations.
 fn one_by_one(load: &Load, n: f64) -> Option<Wait> {
-    let one_queue = pooled(load, n)?;
+    let one_queue = pooled(load, n, 1.0)?;
     let service = single::service(load);
     let rho = load.served_per_s * service.mean_s;
     let residual = service.second / (2.0 * service.mean_s);
@@ -188,7 +188,7 @@ pub(super) fn at_level(load: &Load, kept: Kept) -> (Wait, Option<Later>) {
     } else {
         Wait { probability, mean: waiting / (probability * load.served_per_s) }
     };
-    let queue = last.filter(|_| z < 0.0).and_then(|n| pooled(load, n.round())).unwrap_or_default();
+    let queue = last.filter(|_| z < 0.0).and_then(|n| pooled(load, n.round(), 1.0)).unwrap_or_default();
     let longer = queue.probability * queue.mean > level.probability * level.mean;
     (if longer { queue } else { level }, None)
 }
@@ -219,7 +219,7 @@ impl Later {
 }
 
 /// The wait of N like instances with one queue. Work that goes to the server with the least of it is served as from one queue.
-fn pooled(load: &Load, n: f64) -> Option<Wait> {
+fn pooled(load: &Load, n: f64, arrivals: f64) -> Option<Wait> {
     if load.cap <= 1.0 {
         let service = single::service(load);
         let spare = 1.0 / service.mean_s - load.served_per_s;
@@ -228,7 +228,11 @@ fn pooled(load: &Load, n: f64) -> Option<Wait> {
         return Some(Wait { probability, mean });
     }
     let n = n.min((MOST_SLOTS / load.cap).floor()).max(1.0);
-    let scenario = n_fold(load.scenario, n);
+    let mut scenario = n_fold(load.scenario, n);
+    if arrivals != 1.0 && arrivals > 0.0 {
+        // One queue meets the bursts of all arrivals.
+        scenario.workload.arrivals = ArrivalLaw::Gamma { cv: arrivals.sqrt() };
+    }
     let load = load.fold(&scenario, n);
     own(&load).map(|found| found.wait)
 }
