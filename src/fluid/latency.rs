@@ -15,7 +15,7 @@ use super::percentiles::{e2e_percentiles, gaps, ttft_percentiles};
 use super::policies::{self, Queue, shares, starved};
 use super::residents::{self, Question, Residents};
 use super::rules;
-use super::slots::{self, Line, Wait};
+use super::slots::{self, Line, Swings, Wait};
 use super::waiting::WaitLaw;
 use crate::answer::{Boundary, Limit};
 use crate::scenario::{Admission, Preemption, Transfer};
@@ -297,28 +297,22 @@ fn wait_of(load: &Load, binding: &Regime, boundary: &Boundary, line: Line, resid
     if let Some(wait) = load.routed {
         return wait;
     }
-    let mut wait = match binding.limit {
+    let swings = || Swings::of(load, line, binding.step_s);
+    match binding.limit {
         _ if policies::queue(load, binding).is_for_slots(load, binding) => {
-            return Wait { probability: residents.wait_probability, mean: residents.wait_mean };
+            Wait { probability: residents.wait_probability, mean: residents.wait_mean }
         }
         Limit::TokenBudget if policies::context_budget(load).is_some() => {
             let capacity = policies::context_budget(load).unwrap_or(f64::INFINITY);
-            slots::wait(load, line, capacity, (boundary.low_per_s, boundary.low_per_s))
+            slots::wait(load, line, capacity, (boundary.low_per_s, boundary.low_per_s), swings())
         }
         Limit::KvMemory => load.memory.map_or_else(Wait::default, |capacity| {
             let calm = binding.calm_per_s.max(boundary.low_per_s);
-            let full = slots::wait(load, line, capacity, (boundary.low_per_s, calm));
+            let full = slots::wait(load, line, capacity, (boundary.low_per_s, calm), swings());
             Wait { probability: full.probability * slots::without_room(load, calm), ..full }
         }),
         _ => Wait::default(),
-    };
-    // Bursty or smooth arrivals: the wait scales with the sum of the two variabilities.
-    let arrivals = load.scenario.workload.arrivals.squared_cv();
-    let factor = wait.mean * (boundary.low_per_s - load.served_per_s);
-    if load.scenario.workload.trace.is_none() && factor > 0.5 {
-        wait.mean *= (arrivals + 2.0 * factor - 1.0) / (2.0 * factor);
     }
-    wait
 }
 
 /// Mean time from the first to the last token, without preemption: D = \[(E\[o\] − 1)·α(n) + e\]/(1 − x). The decodes see
