@@ -12,7 +12,6 @@ use nalgebra::{Complex, DMatrix, Schur};
 
 use super::few_valued;
 use super::load::Load;
-use super::path::map::{Iteration, Map};
 use super::transform::fourier;
 use crate::answer::Limit;
 use crate::scenario::{Admission, Preemption, Prompts, Scenario};
@@ -30,8 +29,6 @@ const COARSE: usize = 4;
 const FINE: usize = 16;
 /// Share of the requests whose ages are left out at the end of a long tail.
 const TAIL: f64 = 1e-12;
-/// Cell updates spent on an average over the cycle.
-const WORK: usize = 4_000_000;
 /// Whole iterations in which a cycle of whole requests must close.
 const WHOLE_STEPS: usize = 20_000;
 
@@ -86,7 +83,7 @@ fn of_load(load: &Load) -> Option<Cycle> {
         // Where KV is dropped the cycle is a regime of the memory; under swap it is the fluid's.
         let law = few_valued::cycle_regime(load, memory).map(|regime| (regime.flow, regime.step_s));
         law.unwrap_or_else(|| {
-            let mean = saturated(load);
+            let mean = few_valued::mean_iteration(load);
             (mean.completed, mean.step_s)
         })
     });
@@ -105,37 +102,6 @@ fn work(load: &Load) -> f64 {
 
 fn prompts_present(load: &Load) -> bool {
     load.scenario.batch_rules().prompts == Prompts::Present
-}
-
-/// The mean iteration of the saturated memory.
-fn saturated(load: &Load) -> Iteration {
-    let mut map = Map::new(load, f64::INFINITY);
-    average(map.masses.len().max(1), || map.step())
-}
-
-/// Averages the second half of a run that spends a fixed amount of work.
-fn average(ages: usize, mut step: impl FnMut() -> Iteration) -> Iteration {
-    let steps = (WORK / ages).clamp(20, 60 * ages.max(10));
-    let mut sum = Iteration::default();
-    for index in 0..steps {
-        let part = step();
-        if 2 * index >= steps {
-            sum.completed += part.completed;
-            sum.step_s += part.step_s;
-            sum.evicted += part.evicted;
-            sum.running += part.running;
-            sum.kv_tokens += part.kv_tokens;
-        }
-    }
-    let count = (steps - steps / 2) as f64;
-    Iteration {
-        completed: sum.completed / count,
-        step_s: sum.step_s / count,
-        evicted: sum.evicted / count,
-        running: sum.running / count,
-        kv_tokens: sum.kv_tokens / count,
-        ..sum
-    }
 }
 
 /// Where a cycle of whole requests ends up.
@@ -420,7 +386,7 @@ mod tests {
         let mut question =
             with_memory(scenario(1.0, constant(100), constant(100), affine(1.0, 0.0), 100_000), 20_000, None);
         question.policy.preemption = Preemption::Restart;
-        let mean = saturated(&Load::of(&question));
+        let mean = few_valued::mean_iteration(&Load::of(&question));
         assert_relative_eq!(mean.completed, 1.0, max_relative = 2e-2);
     }
 

@@ -28,9 +28,33 @@ pub(super) fn cycle_regime(load: &Load, capacity: f64) -> Option<Regime> {
     if restart && load.moments.is_one_valued() {
         return Some(restart_cycle(load, capacity));
     }
+    let mut mean = mean_iteration(load);
+    // Beside the cycle of restarted requests the boundary's fluctuations evict.
+    let by_chance = if restart { chance_evictions(load, mean.completed) } else { 0.0 };
+    let again = by_chance * (load.prompt() - 1.0).max(0.0);
+    mean.step_s += load.step_s(mean.batch_tokens + again, 0.0) - load.step_s(mean.batch_tokens, 0.0);
+    mean.batch_tokens += again;
+    mean.evicted += by_chance;
+    debug_assert!(mean.kv_tokens <= capacity * (1.0 + 1e-9));
+    Some(Regime {
+        limit: Limit::KvMemory,
+        flow: mean.completed,
+        step_s: mean.step_s,
+        running: mean.running,
+        swapped: mean.swapped,
+        kv_tokens: mean.kv_tokens,
+        batch_tokens: mean.batch_tokens,
+        preemptions: mean.evicted / mean.completed,
+        calm_per_s: mean.completed / mean.step_s,
+        method: Method::Fluid,
+    })
+}
+
+/// The mean iteration of a saturated memory: the second half of a run of the map that spends a fixed amount of work.
+pub(super) fn mean_iteration(load: &Load) -> Iteration {
     let mut map = Map::new(load, f64::INFINITY);
     let ages = map.masses.len().max(1);
-    let steps = (WORK / ages).clamp(20, 60 * ages);
+    let steps = (WORK / ages).clamp(20, 60 * ages.max(10));
     let mut sum = Iteration::default();
     for index in 0..steps {
         let iteration = map.step();
@@ -39,26 +63,16 @@ pub(super) fn cycle_regime(load: &Load, capacity: f64) -> Option<Regime> {
         }
     }
     let count = (steps - steps / 2) as f64;
-    // Beside the cycle of restarted requests the boundary's fluctuations evict.
-    let by_chance = if restart { chance_evictions(load, sum.completed / count) } else { 0.0 };
-    let again = by_chance * (load.prompt() - 1.0).max(0.0);
-    sum.step_s +=
-        count * (load.step_s(sum.batch_tokens / count + again, 0.0) - load.step_s(sum.batch_tokens / count, 0.0));
-    sum.batch_tokens += count * again;
-    sum.evicted += count * by_chance;
-    debug_assert!(sum.kv_tokens <= capacity * count * (1.0 + 1e-9));
-    Some(Regime {
-        limit: Limit::KvMemory,
-        flow: sum.completed / count,
-        step_s: sum.step_s / count,
+    Iteration {
         running: sum.running / count,
         swapped: sum.swapped / count,
         kv_tokens: sum.kv_tokens / count,
         batch_tokens: sum.batch_tokens / count,
-        preemptions: sum.evicted / sum.completed,
-        calm_per_s: sum.completed / sum.step_s,
-        method: Method::Fluid,
-    })
+        step_s: sum.step_s / count,
+        completed: sum.completed / count,
+        evicted: sum.evicted / count,
+        ..sum
+    }
 }
 
 /// One prompt and one output length with restarted victims: a cohort that fills the memory at its end completes, and the next
@@ -105,9 +119,13 @@ fn add(sum: &mut Iteration, part: &Iteration) {
     sum.evicted += part.evicted;
 }
 
-/// Whether the outputs take so few values that residents move in cohorts: 1/Σp² ≤ 4.
+/// Whether the outputs take so few values that residents move in cohorts.
 pub(super) fn is_few_valued(load: &Load) -> bool {
-    let survival = &load.moments.output_survival;
+    takes_few_values(&load.moments.output_survival)
+}
+
+/// 1/Σp² ≤ 4 for a law given by P(o > u).
+pub(super) fn takes_few_values(survival: &[f64]) -> bool {
     let mut previous = 1.0;
     let mut squares = 0.0;
     for &above in survival.iter().skip(1).chain([&0.0]) {

@@ -4,6 +4,7 @@
 //! completes. Δ and p come from the survival function of the output, so that any output law enters through its hazard.
 
 use super::entry::Entry;
+use crate::fluid::few_valued::takes_few_values;
 use crate::fluid::load::Load;
 use crate::scenario::{Admission, FirstToken, LengthLaw, Moments, Prompts, Scenario, Workload};
 
@@ -250,18 +251,9 @@ fn edges(survival: &[f64], start: usize, cut: Cut) -> Vec<usize> {
     edges
 }
 
-/// Whether the outputs of some class take so few values that residents move in cohorts: 1/Σp² ≤ 4.
+/// Whether the outputs of some class take so few values that residents move in cohorts.
 pub(in crate::fluid) fn has_cohorts(scenario: &Scenario) -> bool {
-    let few = |survival: &[f64]| {
-        let mut previous = 1.0;
-        let mut squares = 0.0;
-        for &above in survival.iter().skip(1).chain([&0.0]) {
-            squares += (previous - above) * (previous - above);
-            previous = above;
-        }
-        squares >= 0.25 && survival.len() > 1
-    };
-    kinds(scenario, u64::MAX).iter().any(|kind| few(&kind.survival))
+    kinds(scenario, u64::MAX).iter().any(|kind| takes_few_values(&kind.survival))
 }
 
 /// The longest output of a law's table, for the work of the map.
