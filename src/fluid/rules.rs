@@ -5,7 +5,7 @@ use super::load::Load;
 use super::memory::{entry_moments, unused_greedy};
 use super::root;
 use crate::answer::{Boundary, Limit, Method};
-use crate::queueing::Bulk;
+use crate::queueing::batch::Bulk;
 use crate::scenario::{Admission, Order, Prediction, Preemption, Trigger, Victim};
 use crate::schedule::admission::{nested_wait, share_of, wait};
 

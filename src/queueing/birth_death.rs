@@ -157,7 +157,7 @@ fn log_sum(log_weights: &[f64], tail_ratio: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queueing::{Mm1, Mmc};
+    use crate::queueing::markov::{Mm1, Mmc};
     use approx::assert_relative_eq;
 
     #[test]

@@ -28,7 +28,7 @@ pub enum QueueError {
 }
 
 /// `value` if it is a positive finite number.
-pub(super) fn positive(name: &'static str, value: f64) -> Result<f64, QueueError> {
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<f64, QueueError> {
     if value.is_finite() && value > 0.0 {
         return Ok(value);
     }
@@ -36,7 +36,7 @@ pub(super) fn positive(name: &'static str, value: f64) -> Result<f64, QueueError
 }
 
 /// `value` if it is a finite number of at least zero.
-pub(super) fn not_negative(name: &'static str, value: f64) -> Result<f64, QueueError> {
+pub(crate) fn not_negative(name: &'static str, value: f64) -> Result<f64, QueueError> {
     if value.is_finite() && value >= 0.0 {
         return Ok(value);
     }

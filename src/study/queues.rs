@@ -7,7 +7,7 @@ use crate::answer::{Figure, FluidSolution, Summary, Verdict};
 use crate::des::Feed;
 use crate::fluid;
 use crate::queueing::QueueError;
-use crate::queueing::mm1::Mm1;
+use crate::queueing::markov::Mm1;
 use crate::scenario::{Scenario, ScenarioError, load, presets};
 use crate::stats::coverage::is_consistent;
 

@@ -128,7 +128,9 @@ pub fn scenarios(scenario: &Scenario, axes: &[Axis]) -> Result<Vec<Point>, Scena
             None => Ok(Point { values, scenario }),
         }
     };
-    points(axes)?.into_par_iter().map(at).collect()
+    // All are tried before the first error is taken, so that the message does not depend on the threads.
+    let tried: Vec<Result<Point, ScenarioError>> = points(axes)?.into_par_iter().map(at).collect();
+    tried.into_iter().collect()
 }
 
 /// What messages call a point.

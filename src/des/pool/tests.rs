@@ -3,7 +3,7 @@ use approx::assert_relative_eq;
 
 use super::super::tests::scenario as one_instance;
 use super::*;
-use crate::queueing::mmc;
+use crate::queueing::markov;
 use crate::scenario::{Cluster, Engine, LengthLaw, Routing, StepNoise};
 use crate::stats::interval::mean_interval;
 
@@ -135,7 +135,7 @@ fn single_gpus_are_a_queue_with_as_many_servers() {
     let run = run(&scenario, &options, None);
     let waits: Vec<f64> = run.windows.iter().map(|window| window.e2e.mean().unwrap() * 1e-18 - 1.0).collect();
     let interval = mean_interval(&waits, 0.99).unwrap();
-    let expected = mmc::Mmc::new(3.2, 1.0, 4).unwrap().mean_wait_s();
+    let expected = markov::Mmc::new(3.2, 1.0, 4).unwrap().mean_wait_s();
     assert!(interval.contains(expected), "{interval:?} without {expected}");
     let utilisation = run.totals.gpus as f64 / (4.0 * run.end.0 as f64);
     assert_relative_eq!(utilisation, 0.8, max_relative = 0.02);

@@ -307,7 +307,7 @@ mod tests {
         assert_relative_eq!(found.rate, 10.0, max_relative = 1e-12);
         assert_eq!(found.excess, 0.0);
         let found = blocked(5, &kinds, 8.0).unwrap();
-        assert_relative_eq!(found.share, crate::queueing::mmc::erlang_b(5, 4.0).unwrap(), max_relative = 1e-12);
+        assert_relative_eq!(found.share, crate::queueing::markov::erlang_b(5, 4.0).unwrap(), max_relative = 1e-12);
         assert_relative_eq!(found.clears_s, 0.1, max_relative = 1e-12);
     }
 }

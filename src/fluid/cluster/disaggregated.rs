@@ -7,7 +7,7 @@ use super::part::{self, Part, Stage};
 use super::pool::{Capacity, Pool};
 use super::replicas::{self, Answer};
 use crate::answer::{Boundary, Figure, FluidSolution, Latency, Limit, Method, Summary, Verdict};
-use crate::queueing::mmc::erlang_c;
+use crate::queueing::markov::erlang_c;
 use crate::scenario::{Cluster, Contention, Link, Moments, PrefillPool, Scenario};
 
 pub(super) fn solve(scenario: &Scenario, cluster: &Cluster, pool: &PrefillPool) -> FluidSolution {

@@ -182,7 +182,7 @@ fn a_pool_of_gpus_with_one_class_is_mmc() {
     question.cluster = Some(Cluster { gpus: Some(5), ..Cluster::replicas(1, Routing::RoundRobin) });
     question.validate().unwrap();
     let found = solve(&question);
-    let queue = crate::queueing::mmc::Mmc::new(4.0, 1.0, 5).unwrap();
+    let queue = crate::queueing::markov::Mmc::new(4.0, 1.0, 5).unwrap();
     assert_eq!(found.boundary.method, Method::Exact);
     assert_relative_eq!(found.boundary.low_per_s, 5.0, max_relative = 1e-12);
     assert_relative_eq!(found.summary.waiting.unwrap().value, queue.mean_waiting(), max_relative = 1e-9);

@@ -15,7 +15,7 @@ use super::effect;
 use super::pool::Pool;
 use super::split::Kept;
 use crate::answer::{Limit, Summary};
-use crate::queueing::mmc::erlang_c;
+use crate::queueing::markov::erlang_c;
 use crate::scenario::{ArrivalLaw, Routing, Scenario, StepTimeLaw};
 
 /// Most slots of an N-fold instance; beyond that nobody waits below .99 λ*.

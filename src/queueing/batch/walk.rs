@@ -3,7 +3,7 @@
 use statrs::function::erf::erfc;
 use statrs::function::gamma::ln_gamma;
 
-use super::error::{QueueError, not_negative, positive};
+use crate::queueing::error::{QueueError, not_negative, positive};
 
 /// Terms of the series that are added one by one; the rest is smooth and integrated.
 const TERMS: u32 = 2000;

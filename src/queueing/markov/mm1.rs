@@ -3,7 +3,7 @@
 //! ρ = λ/μ, L = ρ/(1−ρ), Lq = ρ²/(1−ρ), W = 1/(μ−λ), Wq = ρ/(μ−λ). The time in system is exponential with rate μ−λ; the
 //! wait has an atom 1−ρ at zero. Kleinrock (1975), *Queueing Systems* vol. 1, §3.2.
 
-use super::error::{QueueError, not_negative, positive};
+use crate::queueing::error::{QueueError, not_negative, positive};
 
 /// A stable M/M/1 queue.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,7 +4,7 @@
 //! Wq = C/(cμ − λ); given that one waits, the wait is exponential with rate cμ − λ. Kleinrock (1975), *Queueing
 //! Systems* vol. 1, §3.5; Jagers and van Doorn (1986), Operations Research Letters 5:183–184, for the recursion.
 
-use super::error::{QueueError, not_negative, positive};
+use crate::queueing::error::{QueueError, not_negative, positive};
 
 /// Erlang's loss probability B(c, a) for `servers` c and offered load a in erlangs.
 ///
@@ -87,7 +87,7 @@ impl Mmc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queueing::Mm1;
+    use crate::queueing::markov::Mm1;
     use approx::assert_relative_eq;
 
     /// μ = 1: c, a, B, C, Lq, Wq, W, p95 Wq, p99 Wq, by the formulas of the module evaluated with mpmath to 12 digits.

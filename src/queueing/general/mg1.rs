@@ -3,7 +3,7 @@
 //! Pollaczek–Khinchine: Wq = λE\[S²\]/(2(1−ρ)), ρ = λE\[S\]. Kleinrock (1975), *Queueing Systems* vol. 1, §5.7. Of the
 //! law only two moments enter, so quantiles of the wait are not offered here.
 
-use super::error::{QueueError, not_negative, positive};
+use crate::queueing::error::{QueueError, not_negative, positive};
 
 /// A stable M/G/1 queue.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +72,7 @@ impl Mg1 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queueing::Mm1;
+    use crate::queueing::markov::Mm1;
     use approx::assert_relative_eq;
 
     /// E\[S\] = 1: ρ, then Wq = ρ(1 + cv²)/(2(1−ρ)) for cv² = 0, ¼, ½, 1, 4, ⅓.

@@ -1,0 +1,5 @@
+//! Service in batches.
+
+mod walk;
+
+pub use walk::Bulk;

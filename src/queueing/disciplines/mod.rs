@@ -1,0 +1,1 @@
+//! M/G/1 by another order than first come, first served.

@@ -1,0 +1,1 @@
+//! Phase-type laws from moments and from data.

@@ -1,0 +1,1 @@
+//! Phase-type laws, Markovian arrivals and quasi-birth–death processes.

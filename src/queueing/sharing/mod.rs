@@ -1,0 +1,1 @@
+//! Processors shared by all who are present.
