@@ -7,9 +7,13 @@
 //! | shortest first, to the end | [`Sjf`] | yes |
 //! | smallest size on arrival, interrupting | [`Psjf`] | yes |
 //! | least left, interrupting | [`Srpt`] | yes |
+//! | the same three by predicted size | [`Predicted`] | predicted |
 //! | least attained, interrupting | [`Las`] | no |
 
+#[cfg(test)]
+mod bessel;
 mod las;
+mod predicted;
 mod priority;
 mod ps;
 mod psjf;
@@ -19,6 +23,7 @@ mod sjf;
 mod srpt;
 
 pub use las::Las;
+pub use predicted::Predicted;
 pub use priority::{Preemption, Priority};
 pub use ps::ProcessorSharing;
 pub use psjf::Psjf;
