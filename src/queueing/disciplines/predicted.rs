@@ -180,6 +180,7 @@ impl Predicted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queueing::disciplines::Srpt;
     use crate::queueing::disciplines::bessel::bessel_k;
     use approx::assert_relative_eq;
 
@@ -215,5 +216,55 @@ mod tests {
             let second = 2.0 - 2.0 * y.powf(1.5) * bessel_k(3, z);
             assert_relative_eq!(queue.moment_predicted_below(2, y), second, max_relative = 1e-9, epsilon = 1e-12);
         }
+    }
+
+    #[test]
+    fn small_errors_are_nearly_full_knowledge_and_only_the_spread_matters() {
+        let size = Law::lognormal(1.0, 2.0).unwrap();
+        let with = |error: Result<Law, _>| Predicted::new(0.8, size.clone(), error.unwrap()).unwrap();
+        let known = (
+            Sjf::new(0.8, size.clone()).unwrap().mean_sojourn_s(),
+            Psjf::new(0.8, size.clone()).unwrap().mean_sojourn_s(),
+            Srpt::new(0.8, size.clone()).unwrap().mean_sojourn_s(),
+        );
+        let perfect = with(Law::constant(1.0));
+        assert_relative_eq!(perfect.spjf_sojourn_s().unwrap(), known.0, max_relative = 1e-12);
+        assert_relative_eq!(perfect.pspjf_sojourn_s(), known.1, max_relative = 1e-12);
+        let mut before = known;
+        for half_width in [0.001, 0.2, 0.9] {
+            let queue = with(Law::uniform(1.0 - half_width, 1.0 + half_width));
+            let now = (queue.spjf_sojourn_s().unwrap(), queue.pspjf_sojourn_s(), queue.sprpt_sojourn_s().unwrap());
+            assert!(now.0 > before.0 && now.1 > before.1 && now.2 > before.2, "{half_width}: {now:?} {before:?}");
+            if half_width == 0.001 {
+                assert_relative_eq!(now.0, known.0, max_relative = 1e-5);
+                assert_relative_eq!(now.1, known.1, max_relative = 1e-5);
+                assert_relative_eq!(now.2, known.2, max_relative = 2e-3);
+            }
+            before = now;
+        }
+        let (near, far) = (with(Law::lognormal(1.0, 0.5)), with(Law::lognormal(3.0, 0.5)));
+        assert_relative_eq!(near.spjf_sojourn_s().unwrap(), far.spjf_sojourn_s().unwrap(), max_relative = 1e-10);
+        assert_relative_eq!(near.pspjf_sojourn_s(), far.pspjf_sojourn_s(), max_relative = 1e-10);
+    }
+
+    #[test]
+    fn equal_sizes_with_meaningless_predictions_are_served_at_random() {
+        // Predictions of equal sizes only draw lots; without interruption the wait is that of first come, first served.
+        let queue = Predicted::new(0.8, Law::constant(1.0).unwrap(), Law::uniform(0.5, 1.5).unwrap()).unwrap();
+        assert_relative_eq!(queue.spjf_sojourn_s().unwrap(), 3.0, max_relative = 1e-10);
+    }
+
+    #[test]
+    fn what_has_no_answer_is_an_error() {
+        let law = Law::exponential(1.0).unwrap();
+        assert!(matches!(Predicted::new(1.0, law.clone(), law.clone()), Err(QueueError::Unstable { .. })));
+        assert!(Predicted::new(f64::NAN, law.clone(), law.clone()).is_err());
+        assert!(Predicted::new(0.5, law.clone(), Law::constant(1.0).unwrap()).unwrap().sprpt_sojourn_s().is_err());
+        let heavy = Predicted::new(0.5, Law::pareto(1.0, 1.5).unwrap(), law.clone()).unwrap();
+        assert!(heavy.spjf_sojourn_s().is_err());
+        let idle = Predicted::new(0.0, law.clone(), law).unwrap();
+        assert_relative_eq!(idle.pspjf_sojourn_s(), 1.0, max_relative = 1e-12);
+        assert_relative_eq!(idle.sprpt_sojourn_s().unwrap(), 1.0, max_relative = 1e-10);
+        assert_relative_eq!(idle.prediction_cdf(1e9), 1.0, max_relative = 1e-10);
     }
 }
