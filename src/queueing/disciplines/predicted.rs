@@ -190,7 +190,11 @@ mod tests {
 
     #[test]
     fn the_table_is_met() {
-        for (rate, spjf, pspjf) in [(0.5, 1.79481449169, 1.66366224899), (0.7, 2.57258335036, 2.39706705925)] {
+        for (rate, spjf, pspjf) in [
+            (0.5, 1.79481449169, 1.66366224899),
+            (0.7, 2.57258335036, 2.39706705925),
+            (0.9, 5.36101762365, 5.2237842575),
+        ] {
             assert_relative_eq!(exponential(rate).spjf_sojourn_s().unwrap(), spjf, max_relative = 1e-11);
             assert_relative_eq!(exponential(rate).pspjf_sojourn_s(), pspjf, max_relative = 1e-11);
         }
