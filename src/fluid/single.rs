@@ -62,12 +62,7 @@ struct Parts {
 
 fn parts(law: &StepTimeLaw, tokens: f64) -> Parts {
     let whole = crate::cost::mean_step_s(law, tokens, 0.0);
-    let fixed = match *law {
-        StepTimeLaw::Affine { base_s, .. }
-        | StepTimeLaw::Hinge { base_s, .. }
-        | StepTimeLaw::Staircase { base_s, .. }
-        | StepTimeLaw::AffineContext { base_s, .. } => base_s,
-    };
+    let fixed = crate::cost::base_s(law);
     Parts { fixed, tokens: whole - fixed, per_context: crate::cost::per_context_token_s(law) }
 }
 
@@ -276,6 +271,7 @@ fn prompt_is_free(law: &StepTimeLaw) -> bool {
         StepTimeLaw::AffineContext { per_token_s, per_context_token_s, .. } => {
             per_token_s == 0.0 && per_context_token_s == 0.0
         }
+        StepTimeLaw::Curve { ref points, per_context_token_s, .. } => points.len() == 1 && per_context_token_s == 0.0,
     }
 }
 

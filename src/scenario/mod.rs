@@ -42,7 +42,7 @@ pub use overrides::Override;
 pub use policy::{Admission, Order, Policy, Preemption, Sight, Transfer, Trigger, Victim};
 pub use prediction::Prediction;
 pub use rate::{Pace, RateShape, RateStep};
-pub use step_time::{StepNoise, StepTimeLaw};
+pub use step_time::{CurvePoint, StepNoise, StepTimeLaw};
 pub use time::Time;
 pub use workload::{Class, Slo, TraceMode, TraceSource, Workload};
 

@@ -131,7 +131,16 @@ fn coefficient(law: &StepTimeLaw, parameter: Parameter) -> Option<f64> {
             | StepTimeLaw::AffineContext { per_token_s, .. },
             Parameter::PerToken,
         ) => Some(*per_token_s),
-        (StepTimeLaw::AffineContext { per_context_token_s, .. }, Parameter::PerContext) => Some(*per_context_token_s),
+        (
+            StepTimeLaw::AffineContext { per_context_token_s, .. } | StepTimeLaw::Curve { per_context_token_s, .. },
+            Parameter::PerContext,
+        ) => Some(*per_context_token_s),
+        // Of a curve the base is its first point, and the cost per token the mean slope to its last.
+        (StepTimeLaw::Curve { points, .. }, Parameter::Base) => points.first().map(|point| point.seconds),
+        (StepTimeLaw::Curve { points, .. }, Parameter::PerToken) => {
+            let (first, last) = (points.first()?, points.last()?);
+            (last.tokens > first.tokens).then(|| (last.seconds - first.seconds) / (last.tokens - first.tokens) as f64)
+        }
         (StepTimeLaw::Hinge { free_tokens, .. }, Parameter::FreeTokens) => Some(*free_tokens as f64),
         (StepTimeLaw::Staircase { stair_tokens, .. }, Parameter::StairTokens) => Some(*stair_tokens as f64),
         _ => None,
@@ -187,7 +196,8 @@ fn policies(scenario: &mut Scenario) -> impl Iterator<Item = &mut Policy> {
     std::iter::once(&mut scenario.policy).chain(others)
 }
 
-fn step_times(scenario: &mut Scenario) -> impl Iterator<Item = &mut StepTimeLaw> {
+/// Every step-time law of a scenario: its own, those of groups and of the prefill pool, those of classes.
+pub fn step_times(scenario: &mut Scenario) -> impl Iterator<Item = &mut StepTimeLaw> {
     let others = scenario.cluster.iter_mut().flat_map(own).filter_map(|own| own.2);
     let of_classes = scenario.workload.class.iter_mut().filter_map(|class| class.step_time.as_mut());
     std::iter::once(&mut scenario.step_time).chain(others).chain(of_classes)
@@ -209,6 +219,17 @@ fn scale_limit(instance: &mut Instance, parameter: Parameter, factor: f64) {
 }
 
 fn scale_step(law: &mut StepTimeLaw, parameter: Parameter, factor: f64) {
+    if let StepTimeLaw::Curve { points, .. } = law
+        && let Some(base) = points.first().map(|point| point.seconds)
+    {
+        for point in points {
+            match parameter {
+                Parameter::Base => point.seconds += base * (factor - 1.0),
+                Parameter::PerToken => point.seconds = base + factor * (point.seconds - base),
+                _ => {}
+            }
+        }
+    }
     match (law, parameter) {
         (
             StepTimeLaw::Affine { base_s: value, .. }
@@ -224,7 +245,11 @@ fn scale_step(law: &mut StepTimeLaw, parameter: Parameter, factor: f64) {
             | StepTimeLaw::AffineContext { per_token_s: value, .. },
             Parameter::PerToken,
         )
-        | (StepTimeLaw::AffineContext { per_context_token_s: value, .. }, Parameter::PerContext) => *value *= factor,
+        | (
+            StepTimeLaw::AffineContext { per_context_token_s: value, .. }
+            | StepTimeLaw::Curve { per_context_token_s: value, .. },
+            Parameter::PerContext,
+        ) => *value *= factor,
         (StepTimeLaw::Hinge { free_tokens: tokens, .. }, Parameter::FreeTokens)
         | (StepTimeLaw::Staircase { stair_tokens: tokens, .. }, Parameter::StairTokens) => {
             *tokens = whole(*tokens, factor);

@@ -2,7 +2,7 @@
 
 use super::super::sequence::NOT_YET;
 use super::super::source::Arrival;
-use crate::cost::NoisyStep;
+use crate::cost::{NoisyStep, prefill_pairs};
 use crate::stats::stream::Stream;
 
 /// How requests are cut into iterations.
@@ -125,12 +125,13 @@ impl Job {
         };
         let ends_prompt = unwritten > 0 && tokens == unwritten;
         let context = self.held() + tokens + i64::from(ends_prompt && cut.emits_at_prefill);
+        let pairs = if unwritten > 0 { prefill_pairs(self.written, tokens) } else { 0 };
         self.stretch = Stretch {
             steps: if cut.leap { alike.max(1) } else { 1 },
             tokens,
             context,
-            first: law.draw(tokens, context, noise),
-            growth: law.mean.growth(tokens),
+            first: law.draw(tokens, context, pairs, noise),
+            growth: if unwritten > 0 { law.mean.prompt_growth(tokens) } else { law.mean.growth(tokens) },
             start: now,
             prompt: unwritten > 0,
             credited: 0,

@@ -43,7 +43,7 @@ pub fn run(scenario: &Scenario, options: &Options, observer: Option<&mut dyn Obs
 }
 
 /// What a class asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Kind {
     gpus: i64,
     weight: f64,
@@ -216,7 +216,7 @@ impl<'a> Pool<'a> {
     }
 
     fn join(&mut self, job: Job, arrival: &Arrival) {
-        let kind = self.kinds[usize::from(job.class)];
+        let kind = &self.kinds[usize::from(job.class)];
         let seen =
             Seen { prompt: job.prompt, output: arrival.predicted, emitted: 0, weight: kind.weight, lot: arrival.lot };
         let slot = if let Some(slot) = self.vacant.pop() {
@@ -310,7 +310,7 @@ impl<'a> Pool<'a> {
 
     fn complete(&mut self, slot: u32) {
         let job = self.jobs[slot as usize];
-        let kind = self.kinds[usize::from(job.class)];
+        let kind = &self.kinds[usize::from(job.class)];
         self.running -= 1;
         self.free += kind.gpus;
         self.held -= job.held();

@@ -139,6 +139,7 @@ impl<'a> Exclusive<'a> {
     pub fn bends(&self, reach: f64) -> Vec<f64> {
         match *self.load.law() {
             StepTimeLaw::Hinge { free_tokens, .. } => vec![free_tokens as f64],
+            StepTimeLaw::Curve { ref points, .. } => points.iter().map(|point| point.tokens as f64).collect(),
             StepTimeLaw::Staircase { stair_tokens, .. } => {
                 let stair = stair_tokens as f64;
                 (1..=((reach / stair) as usize).min(64))

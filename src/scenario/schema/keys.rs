@@ -301,7 +301,18 @@ pub static STEP_TIME: Shape = Shape::Law(&[
             needed("per_context_token_s", &Shape::Number),
         ],
     ),
+    variant(
+        "curve",
+        &[
+            needed("points", &CURVE_POINTS),
+            needed("per_context_token_s", &Shape::Number),
+            optional("per_prefill_pair_s", &Shape::Number),
+        ],
+    ),
 ]);
+
+/// Points of a curve.
+pub static CURVE_POINTS: Shape = Shape::Tables(&[needed("tokens", &Shape::Whole), needed("seconds", &Shape::Number)]);
 
 /// Randomness of the iteration time.
 pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients"]);
