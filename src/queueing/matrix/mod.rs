@@ -1,1 +1,6 @@
-//! Phase-type laws, Markovian arrivals and quasi-birth–death processes.
+//! Queues by matrices: phase-type laws, Markovian arrivals, quasi-birth–death processes.
+
+mod ph;
+mod uniformization;
+
+pub use ph::PhaseType;
