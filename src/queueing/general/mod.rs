@@ -1,5 +1,6 @@
-//! One server and laws of any form, first come, first served.
+//! One server or several, and laws of any form, first come, first served.
 
+pub mod inversion;
 mod mg1;
 
 pub use mg1::Mg1;
