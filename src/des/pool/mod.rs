@@ -55,6 +55,8 @@ struct Ranking {
     order: Order,
     /// Whether waiting requests displace running ones that stand behind them.
     preempts: bool,
+    /// Whether somebody may have to be started or displaced since the last time that was looked at.
+    unsettled: bool,
 }
 
 struct Pool<'a> {
@@ -74,8 +76,6 @@ struct Pool<'a> {
     ends: BTreeSet<(i128, u64, u32)>,
     /// Running requests at the end of an iteration that have not begun the next.
     paused: Vec<u32>,
-    /// Whether somebody may have to be started or displaced since the last time that was looked at.
-    unsettled: bool,
     waiting: i64,
     running: i64,
     /// Displaced requests.
@@ -115,7 +115,11 @@ impl<'a> Pool<'a> {
         let saturated = options.feed == Feed::Saturated;
         Self {
             cut,
-            ranking: Ranking { order: scenario.policy.order, preempts: scenario.policy.order_preempts },
+            ranking: Ranking {
+                order: scenario.policy.order,
+                preempts: scenario.policy.order_preempts,
+                unsettled: false,
+            },
             budget: if rules.prompts == Prompts::Whole { budget } else { UNLIMITED },
             memory: tokens(scenario.instance.kv_tokens),
             block: scenario.instance.block_tokens as i64,
@@ -127,7 +131,6 @@ impl<'a> Pool<'a> {
             queue: Queue::new(&needs, rules.packing == Packing::Fill),
             ends: BTreeSet::new(),
             paused: Vec::new(),
-            unsettled: false,
             waiting: 0,
             running: 0,
             swapped: 0,
@@ -245,7 +248,7 @@ impl<'a> Pool<'a> {
             self.jobs.push(*job);
             (self.jobs.len() - 1) as u32
         };
-        self.unsettled |= self.enqueue(slot);
+        self.ranking.unsettled |= self.enqueue(slot);
         self.waiting += 1;
         self.notify_event(EventKind::Arrival, job, 0);
     }
@@ -357,7 +360,7 @@ impl<'a> Pool<'a> {
 
     fn complete(&mut self, slot: u32) {
         let job = self.jobs[slot as usize];
-        self.unsettled = true;
+        self.ranking.unsettled = true;
         self.running -= 1;
         self.free += self.kinds[usize::from(job.class)].gpus;
         self.held -= job.held();

@@ -55,6 +55,20 @@ fn exponential_jobs_by_size() {
     }
 }
 
+/// Oracle C6b: jobs of law 1 − exp(−√(2x)), cut at 500 times their mean.
+#[test]
+fn weibull_jobs_by_size() {
+    let jobs = LengthLaw::Weibull { mean: TOKENS, shape: 0.5, max: 500 * TOKENS as u64 };
+    for (order, preempts, expected) in [
+        (Order::ShortestJob, false, 2.786_559_866_64),
+        (Order::ShortestJob, true, 1.491_999_474_31),
+        (Order::Srpt, true, 1.410_212_091_87),
+    ] {
+        let interval = response(&ordered(jobs.clone(), 0.5, order, preempts), 300_000.0, 0);
+        assert_holds(&interval, expected, &format!("{order:?}, preempts: {preempts}"));
+    }
+}
+
 /// Oracle C7: two classes of exponential jobs, the first before the second.
 #[test]
 fn classes_by_priority() {
