@@ -100,6 +100,11 @@ pub static LENGTH: Shape = Shape::Law(&[
     variant("uniform", &[needed("min", &Shape::Whole), needed("max", &Shape::Whole)]),
     variant("geometric", &[needed("mean", &Shape::Number)]),
     variant("lognormal", &[needed("mean", &Shape::Number), needed("cv", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant("gamma", &[needed("mean", &Shape::Number), needed("cv", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant(
+        "weibull",
+        &[needed("mean", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
+    ),
     variant("mixture", &[needed("parts", &MIXTURE_PARTS)]),
     variant("empirical", &[needed("values", &Shape::Wholes)]),
 ]);
