@@ -187,6 +187,9 @@ const OVERRIDES: &[(&str, &str, &[&str])] = &[
 /// parts of it.
 const RULES: &[(&[&str], &str, &[&str])] = &[
     (&["policy.order=lifo"], "policy.order", &["`lifo`", "`fcfs`", "`srpt`"]),
+    (&["step_noise=gamma"], "step_noise_cv", &["missing", "0.5"]),
+    (&["step_noise=gamma", "step_noise_cv=0"], "step_noise_cv", &["`0`", "from 0.01 to 10"]),
+    (&["step_noise=exponential", "step_noise_cv=1"], "step_noise_cv", &["not `gamma`", "remove the key"]),
     (&["policy.order_preempts=true"], "policy.order_preempts", &["no GPU pool", "cluster.gpus"]),
     (&["policy.order_preempts=true", "cluster.gpus=4"], "policy.order_preempts", &["`fcfs`", "policy.order"]),
     (&["policy.order_preempts=1"], "policy.order_preempts", &["`1`", "true or false"]),

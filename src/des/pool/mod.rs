@@ -21,7 +21,7 @@ use super::options::Options;
 use super::record::{Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Work};
 use super::sequence::{NOT_YET, UNMEASURED};
 use super::source::{Arrival, Feed, Source};
-use crate::cost::{ExactStep, NoisyStep};
+use crate::cost::NoisyStep;
 use crate::scenario::{Class, FirstToken, Order, Packing, Prompts, Scenario, StepTimeLaw, Time};
 use crate::schedule::admission::in_blocks;
 use crate::stats::stream::{Stream, stream};
@@ -196,9 +196,7 @@ impl<'a> Pool<'a> {
         totals.swapped += elapsed * i128::from(self.swapped);
         totals.kv += elapsed * i128::from(self.paused.iter().map(|&slot| self.jobs[slot as usize].held()).sum::<i64>());
         totals.gpus += elapsed * i128::from(self.gpus - self.free);
-        if self.running > 0 {
-            totals.busy += elapsed;
-        }
+        totals.busy += elapsed * self.ends.len() as i128;
         self.now = to;
     }
 
@@ -482,7 +480,7 @@ impl<'a> Pool<'a> {
 
 /// A class each; one for a trace, whose requests take one GPU.
 fn kinds(scenario: &Scenario) -> Vec<Kind> {
-    let law = |law: &StepTimeLaw| NoisyStep { mean: ExactStep::new(law), noise: scenario.step_noise };
+    let law = |law: &StepTimeLaw| NoisyStep::new(law, scenario);
     let workload = &scenario.workload;
     if workload.trace.is_some() {
         return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time) }];

@@ -23,6 +23,7 @@ pub static SCENARIO: Shape = Shape::Table(&[
     needed("policy", &POLICY),
     needed("step_time", &STEP_TIME),
     optional("step_noise", &STEP_NOISE),
+    optional("step_noise_cv", &Shape::Number),
     optional("cluster", &CLUSTER),
 ]);
 
@@ -318,4 +319,4 @@ pub static STEP_TIME: Shape = Shape::Law(&[
 ]);
 
 /// Randomness of the iteration time.
-pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients"]);
+pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients", "gamma"]);
