@@ -78,7 +78,11 @@ mod tests {
     #[test]
     fn zeros_are_found_to_the_last_digits() {
         assert_relative_eq!(zero_between(&|x| x * x - 2.0, 0.0, 9.0), 2.0f64.sqrt(), max_relative = 1e-15);
-        assert_relative_eq!(zero_between(&|x: f64| x.cos() - x, 0.0, 1.0), 0.739085133215160642, max_relative = 1e-15);
+        assert_relative_eq!(
+            zero_between(&|x: f64| x.cos() - x, 0.0, 1.0),
+            0.739_085_133_215_160_7,
+            max_relative = 1e-15
+        );
         assert_relative_eq!(zero_between(&|x: f64| (x - 1.0).powi(9), -3.0, 8.0), 1.0, max_relative = 1e-2);
         assert_relative_eq!(zero_between(&|x: f64| x - 1e-9, 0.0, 1.0), 1e-9, max_relative = 1e-14);
         assert_eq!(zero_between(&|x| x + 1.0, 0.0, 4.0), 0.0);

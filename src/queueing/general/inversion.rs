@@ -42,7 +42,7 @@ pub fn euler(transform: &dyn Fn(Complex<f64>) -> Complex<f64>, t: f64, terms: u3
 pub(crate) fn fourier_sum(transform: &dyn Fn(Complex<f64>) -> Complex<f64>, t: f64, terms: u32) -> f64 {
     let term = |k: u32| {
         let value = transform(Complex::new(0.5 * DAMPING, f64::from(k) * PI) / t).re;
-        if k % 2 == 0 { value } else { -value }
+        if k.is_multiple_of(2) { value } else { -value }
     };
     let mut sum = 0.5 * term(0) + (1..=terms).map(term).sum::<f64>();
     let (mut average, mut weight) = (0.0, 0.5f64.powi(AVERAGED as i32));
