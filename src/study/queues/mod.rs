@@ -1,4 +1,21 @@
-//! Queueing models as scenarios: what the closed form, the analytic solver and the engine say of the same system.
+//! Queueing models by name: what theory says, what a simulation says beside it, and whether the two agree.
+//!
+//! [`catalogue`] holds every model of the queueing library. Parameters come as words ([`Parameters`]), answers as quantities with unit and method
+//! ([`Answer`]); `plain` holds small simulations, apart from the engine.
+
+pub mod answer;
+pub mod catalogue;
+mod class;
+mod families;
+mod law;
+mod parameters;
+mod plain;
+mod problem;
+
+pub use answer::{Answer, Method, Quantity};
+pub use catalogue::{Kind, Model, Parameter};
+pub use parameters::Parameters;
+pub use problem::QueueProblem;
 
 use super::plan::{Plan, Wishes};
 use super::simulate::solution_of;

@@ -1,0 +1,93 @@
+//! Queues whose state is a number of customers.
+
+use super::{LAMBDA, MU, QUANTILES, RHO, SERVERS};
+use crate::queueing::Law;
+use crate::queueing::markov::{Mm1, Mmc};
+use crate::study::queues::answer::{Answer, Method, quantile_key};
+use crate::study::queues::catalogue::Model;
+use crate::study::queues::parameters::Values;
+use crate::study::queues::plain::{Source, Station, Trial};
+use crate::study::queues::problem::QueueProblem;
+
+const FAMILY: &str = "Poisson arrivals, exponential service";
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "mm1",
+        family: FAMILY,
+        summary: "M/M/1: one server, first come, first served",
+        reference: "Kleinrock 1975, Queueing Systems vol. 1, §3.2",
+        parameters: &[LAMBDA, RHO, MU, QUANTILES],
+        example: "--lambda 0.8 --mu 1",
+        answer: mm1,
+        simulation: Some(mm1_trial),
+    },
+    Model {
+        name: "mmc",
+        family: FAMILY,
+        summary: "M/M/c: several servers, one queue (Erlang C)",
+        reference: "Kleinrock 1975, Queueing Systems vol. 1, §3.5",
+        parameters: &[LAMBDA, RHO, MU, SERVERS, QUANTILES],
+        example: "--lambda 9 --mu 1 --servers 10",
+        answer: mmc,
+        simulation: Some(mmc_trial),
+    },
+];
+
+fn mm1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let mu = values.number("mu")?;
+    let queue = Mm1::new(values.arrivals_per_s(mu)?, mu)?;
+    let mut answer = Answer::default().all(
+        Method::Exact,
+        &[
+            ("utilization", queue.utilization()),
+            ("L", queue.mean_in_system()),
+            ("Lq", queue.mean_waiting()),
+            ("W", queue.mean_sojourn_s()),
+            ("Wq", queue.mean_wait_s()),
+            ("p_wait", queue.utilization()),
+        ],
+    );
+    for p in values.quantiles()? {
+        answer = answer.exact(&quantile_key(p, "wait"), queue.wait_quantile_s(p));
+        answer = answer.exact(&quantile_key(p, "sojourn"), queue.sojourn_quantile_s(p));
+    }
+    Ok(answer)
+}
+
+fn mm1_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    let mu = values.number("mu")?;
+    station(values, values.arrivals_per_s(mu)?, 1).map(Station::trial)
+}
+
+fn mmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let (mu, servers) = (values.number("mu")?, values.whole("servers")?);
+    let lambda = values.arrivals_per_s(mu * servers as f64)?;
+    let queue = Mmc::new(lambda, mu, servers)?;
+    let mut answer = Answer::default().all(
+        Method::Exact,
+        &[
+            ("utilization", lambda / (mu * servers as f64)),
+            ("L", queue.mean_in_system()),
+            ("Lq", queue.mean_waiting()),
+            ("W", queue.mean_sojourn_s()),
+            ("Wq", queue.mean_wait_s()),
+            ("p_wait", queue.delay_probability()),
+        ],
+    );
+    for p in values.quantiles()? {
+        answer = answer.exact(&quantile_key(p, "wait"), queue.wait_quantile_s(p));
+    }
+    Ok(answer)
+}
+
+fn mmc_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    let (mu, servers) = (values.number("mu")?, values.whole("servers")?);
+    station(values, values.arrivals_per_s(mu * servers as f64)?, servers).map(Station::trial)
+}
+
+/// A station with exponential times.
+fn station(values: &Values<'_>, lambda: f64, servers: u64) -> Result<Station, QueueProblem> {
+    let service = Source::Law(Law::exponential(1.0 / values.number("mu")?)?);
+    Ok(Station::new(Source::Law(Law::exponential(1.0 / lambda)?), service, servers, values.quantiles()?))
+}

@@ -1,0 +1,37 @@
+//! The entries of the catalogue, one file for each family, and the parameters that many of them share.
+
+mod general;
+mod markov;
+
+use super::catalogue::{Kind, Model, Parameter};
+
+/// Every entry, in the order of the list.
+pub(super) fn all() -> impl Iterator<Item = &'static Model> {
+    [markov::MODELS, general::MODELS].into_iter().flatten()
+}
+
+const fn parameter(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Parameter {
+    Parameter { name, unit, help, default: None, kind }
+}
+
+impl Parameter {
+    const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+}
+
+const LAMBDA: Parameter = parameter("lambda", "/s", Kind::NotNegative, "arrival rate λ");
+const RHO: Parameter = parameter("rho", "", Kind::NotNegative, "utilisation ρ in place of λ, the share of the servers' rate that arrives");
+const MU: Parameter = parameter("mu", "/s", Kind::Positive, "service rate μ of one server").or("1");
+const MEAN: Parameter = parameter("mean", "s", Kind::Positive, "mean service time, in place of μ");
+const SERVERS: Parameter = parameter("servers", "", Kind::Whole, "servers c").or("1");
+const SERVICE: Parameter = parameter(
+    "service",
+    "",
+    Kind::Law,
+    "law of service, with mean 1/μ: exponential, constant, erlang:PHASES, h2:CV2, gamma:CV2, lognormal:CV2, weibull:SHAPE, \
+     pareto:SHAPE; or uniform:LOW,HIGH in seconds",
+)
+.or("exponential");
+const QUANTILES: Parameter =
+    parameter("quantiles", "", Kind::List, "probabilities whose quantiles are wanted").or("0.95,0.99");
