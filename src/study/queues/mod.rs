@@ -11,11 +11,13 @@ mod law;
 mod parameters;
 mod plain;
 mod problem;
+pub mod question;
 
 pub use answer::{Answer, Method, Quantity};
 pub use catalogue::{Kind, Model, Parameter};
 pub use parameters::Parameters;
 pub use problem::QueueProblem;
+pub use question::{Findings, Simulation};
 
 use super::plan::{Plan, Wishes};
 use super::simulate::solution_of;

@@ -1,7 +1,6 @@
 //! One server or several, and laws of any form.
 
-use super::{LAMBDA, MEAN, MU, RHO, SERVICE};
-use crate::queueing::Law;
+use super::{LAMBDA, MEAN, MU, RHO, SERVICE, poisson};
 use crate::queueing::general::Mg1;
 use crate::study::queues::answer::{Answer, Method};
 use crate::study::queues::catalogue::Model;
@@ -40,6 +39,6 @@ fn mg1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 
 fn mg1_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     let service = values.service()?;
-    let arrivals = Law::exponential(1.0 / values.arrivals_per_s(1.0 / service.mean_s())?)?;
-    Ok(Station::new(Source::Law(arrivals), Source::Law(service), 1, Vec::new()).trial())
+    let arrivals = poisson(values.arrivals_per_s(1.0 / service.mean_s())?)?;
+    Ok(Station::new(arrivals, Source::Law(service), 1, Vec::new()).trial())
 }

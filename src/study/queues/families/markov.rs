@@ -1,6 +1,6 @@
 //! Queues whose state is a number of customers.
 
-use super::{LAMBDA, MU, QUANTILES, RHO, SERVERS};
+use super::{LAMBDA, MU, QUANTILES, RHO, SERVERS, poisson};
 use crate::queueing::Law;
 use crate::queueing::markov::{Mm1, Mmc};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
@@ -89,5 +89,5 @@ fn mmc_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
 /// A station with exponential times.
 fn station(values: &Values<'_>, lambda: f64, servers: u64) -> Result<Station, QueueProblem> {
     let service = Source::Law(Law::exponential(1.0 / values.number("mu")?)?);
-    Ok(Station::new(Source::Law(Law::exponential(1.0 / lambda)?), service, servers, values.quantiles()?))
+    Ok(Station::new(poisson(lambda)?, service, servers, values.quantiles()?))
 }

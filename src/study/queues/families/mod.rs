@@ -4,6 +4,9 @@ mod general;
 mod markov;
 
 use super::catalogue::{Kind, Model, Parameter};
+use super::plain::Source;
+use super::problem::QueueProblem;
+use crate::queueing::Law;
 
 /// Every entry, in the order of the list.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
@@ -35,3 +38,11 @@ const SERVICE: Parameter = parameter(
 .or("exponential");
 const QUANTILES: Parameter =
     parameter("quantiles", "", Kind::List, "probabilities whose quantiles are wanted").or("0.95,0.99");
+
+/// Poisson arrivals for a simulation.
+fn poisson(lambda: f64) -> Result<Source, QueueProblem> {
+    if lambda > 0.0 {
+        return Ok(Source::Law(Law::exponential(1.0 / lambda)?));
+    }
+    Err(QueueProblem::at("lambda", format!("is `{lambda}`"), "a simulation needs arrivals: give a rate above 0"))
+}
