@@ -1,7 +1,18 @@
 //! Plain simulations of queueing models: small, apart from the engine and from the formulas, each as short as its model.
 
+mod jumps;
+mod orders;
+mod sharing;
 mod station;
+mod time;
+mod visits;
 
+#[cfg(test)]
+mod tests;
+
+pub(super) use jumps::{Chain, Jump, Paths};
+pub(super) use orders::{Job, Orders};
+pub(super) use sharing::Sharing;
 pub(super) use station::{Source, Station};
 
 use crate::stats::stream::Stream;

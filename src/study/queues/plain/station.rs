@@ -3,12 +3,13 @@
 //! The next customer goes to the server that is free first (Kiefer and Wolfowitz 1955, Transactions of the AMS 78:1–18); with one
 //! server this is Lindley's recursion.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 
+use super::time::At;
 use super::{Measured, Trial, quantile, warm_up};
 use crate::queueing::Law;
 use crate::stats::stream::Stream;
@@ -76,24 +77,6 @@ pub struct Station {
     room: Option<u64>,
     patience: Option<Law>,
     quantiles: Vec<f64>,
-}
-
-/// A point in time, in order.
-#[derive(PartialEq, Clone, Copy)]
-struct At(f64);
-
-impl Eq for At {}
-
-impl PartialOrd for At {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for At {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
 }
 
 type Times = BinaryHeap<Reverse<At>>;
