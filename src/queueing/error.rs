@@ -42,3 +42,11 @@ pub(crate) fn not_negative(name: &'static str, value: f64) -> Result<f64, QueueE
     }
     Err(QueueError::Parameter { name, value, must: "at least 0 and finite" })
 }
+
+/// `value` if it is a probability below 1, as every quantile needs.
+pub(crate) fn probability_below_one(name: &'static str, value: f64) -> Result<f64, QueueError> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(QueueError::Parameter { name, value, must: "at least 0 and below 1" })
+}

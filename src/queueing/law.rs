@@ -10,6 +10,9 @@ use statrs::function::gamma::{gamma, gamma_lr, gamma_ur, ln_gamma};
 
 use super::error::{QueueError, positive};
 
+mod quantile;
+mod transform;
+
 /// A law of a positive time in seconds, checked when it is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Law {
