@@ -68,6 +68,7 @@ const SHARED: &[(&str, &str, &str, &str)] = &[
     ("p_block", "P(block)", "turned away", ""),
     ("p_abandon", "P(abandon)", "give up", ""),
     ("p_empty", "P(empty)", "empty", ""),
+    ("slowdown", "E[W/S]", "slowdown", ""),
     ("throughput", "X", "throughput", "/s"),
 ];
 

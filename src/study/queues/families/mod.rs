@@ -3,6 +3,7 @@
 mod general;
 mod markov;
 
+use super::answer::{Answer, Method};
 use super::catalogue::{Kind, Model, Parameter};
 use super::plain::Source;
 use super::problem::QueueProblem;
@@ -36,6 +37,15 @@ const SERVICE: Parameter = parameter(
      pareto:SHAPE; or uniform:LOW,HIGH in seconds",
 )
 .or("exponential");
+const ARRIVALS: Parameter = parameter(
+    "arrivals",
+    "",
+    Kind::Law,
+    "law of the times between arrivals, with mean 1/λ, written as a law of service: exponential, constant, erlang:PHASES, h2:CV2, …",
+)
+.or("exponential");
+const CLASS: Parameter =
+    parameter("class", "", Kind::Class, "a class of customers, such as \"rate=0.3 mean=0.5 law=erlang:2\", the most urgent first");
 const QUANTILES: Parameter =
     parameter("quantiles", "", Kind::List, "probabilities whose quantiles are wanted").or("0.95,0.99");
 
@@ -45,4 +55,9 @@ fn poisson(lambda: f64) -> Result<Source, QueueProblem> {
         return Ok(Source::Law(Law::exponential(1.0 / lambda)?));
     }
     Err(QueueProblem::at("lambda", format!("is `{lambda}`"), "a simulation needs arrivals: give a rate above 0"))
+}
+
+/// ρ and L, Lq, W, Wq.
+fn usual(method: Method, utilization: f64, [l, lq, w, wq]: [f64; 4]) -> Answer {
+    Answer::default().all(method, &[("utilization", utilization), ("L", l), ("Lq", lq), ("W", w), ("Wq", wq)])
 }
