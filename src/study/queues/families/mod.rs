@@ -1,5 +1,6 @@
 //! The entries of the catalogue, one file for each family, and the parameters that many of them share.
 
+mod disciplines;
 mod general;
 mod markov;
 
@@ -11,7 +12,7 @@ use crate::queueing::Law;
 
 /// Every entry, in the order of the list.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
-    [markov::MODELS, general::MODELS].into_iter().flatten()
+    [markov::MODELS, general::MODELS, disciplines::MODELS].into_iter().flatten()
 }
 
 const fn parameter(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Parameter {
