@@ -182,6 +182,9 @@ const OVERRIDES: &[(&str, &str, &[&str])] = &[
 /// parts of it.
 const RULES: &[(&[&str], &str, &[&str])] = &[
     (&["policy.order=lifo"], "policy.order", &["`lifo`", "`fcfs`", "`srpt`"]),
+    (&["policy.order_preempts=true"], "policy.order_preempts", &["no GPU pool", "cluster.gpus"]),
+    (&["policy.order_preempts=true", "cluster.gpus=4"], "policy.order_preempts", &["`fcfs`", "policy.order"]),
+    (&["policy.order_preempts=1"], "policy.order_preempts", &["`1`", "`true`"]),
     (&["policy.admission=gready"], "policy.admission", &["did you mean `greedy`?"]),
     (&["policy.engine=orka"], "policy.engine", &["did you mean `orca`?"]),
     (&["policy.preemption=restrat"], "policy.preemption", &["did you mean `restart`?"]),

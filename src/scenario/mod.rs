@@ -187,6 +187,7 @@ impl Scenario {
         if let Some(cluster) = &self.cluster {
             cluster.validate().map_err(|error| error.under("cluster"))?;
         }
+        self.validate_order_preempts()?;
         let pool = self.cluster.as_ref().and_then(|cluster| cluster.gpus);
         if pool.is_some() && self.instance.prefix_cache_tokens.is_some() {
             return Err(ScenarioError::at(
@@ -219,6 +220,37 @@ impl Scenario {
             if let Some(model) = &class.model {
                 self.validate_model(model).map_err(|error| error.under(&place))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Only in a GPU pool can a request take the GPUs of others, and only where some stand before those that run.
+    fn validate_order_preempts(&self) -> Result<(), ScenarioError> {
+        let refuse = |key: &str, problem: &str, remedy: &str| Err(ScenarioError::at(key, problem, remedy));
+        let cluster = self.cluster.as_ref();
+        let groups = cluster.into_iter().flat_map(|cluster| &cluster.group).enumerate();
+        for (index, group) in groups {
+            if group.policy.as_ref().is_some_and(|policy| policy.order_preempts) {
+                let key = format!("cluster.group[{index}].policy.order_preempts");
+                return refuse(&key, "is `true`, but a group is no GPU pool", "remove the key");
+            }
+        }
+        let prefill = cluster.and_then(|cluster| cluster.prefill.as_ref()).and_then(|pool| pool.policy.as_ref());
+        if prefill.is_some_and(|policy| policy.order_preempts) {
+            let key = "cluster.prefill.policy.order_preempts";
+            return refuse(key, "is `true`, but a prefill pool is no GPU pool", "remove the key");
+        }
+        if !self.policy.order_preempts {
+            return Ok(());
+        }
+        let key = "policy.order_preempts";
+        if cluster.is_none_or(|cluster| cluster.gpus.is_none()) {
+            let remedy = "set cluster.gpus, or remove the key; in an instance `allow_waiting_preempt` does the like";
+            return refuse(key, "is `true`, but there is no GPU pool", remedy);
+        }
+        if self.policy.order == Order::Fcfs && self.batch_rules().packing == Packing::Strict {
+            let problem = "is `true`, but under `fcfs` nobody who waits stands before one who runs";
+            return refuse(key, problem, "choose another policy.order, or remove the key");
         }
         Ok(())
     }

@@ -246,6 +246,7 @@ impl Instance {
         order::key(
             self.rules.order,
             &order::Seen {
+                written: 0,
                 prompt: sequence.prompt,
                 output: sequence.expected_output(),
                 emitted: sequence.done,

@@ -1,3 +1,6 @@
+mod naive;
+mod orders;
+
 use crate::des::Window;
 use approx::assert_relative_eq;
 

@@ -121,6 +121,7 @@ pub static POLICY: Shape = Shape::Table(&[
     needed("engine", &ENGINE),
     optional("batching", &BATCHING),
     optional("order", &ORDER),
+    optional("order_preempts", &Shape::Flag),
     needed("admission", &ADMISSION),
     optional("threshold_share", &Shape::Number),
     optional("watermark_share", &Shape::Number),
@@ -191,8 +192,16 @@ pub static FIRST_TOKEN: Shape = Shape::Choice(&["prefill", "decode"]);
 pub static BUDGET_COUNTS: Shape = Shape::Choice(&["processed", "context"]);
 
 /// Orders of the queue.
-pub static ORDER: Shape =
-    Shape::Choice(&["fcfs", "shortest-prompt", "srpt", "weighted-fcfs", "weighted-srpt", "smallest-volume", "random"]);
+pub static ORDER: Shape = Shape::Choice(&[
+    "fcfs",
+    "shortest-prompt",
+    "shortest-job",
+    "srpt",
+    "weighted-fcfs",
+    "weighted-srpt",
+    "smallest-volume",
+    "random",
+]);
 
 /// Admission rules.
 pub static ADMISSION: Shape =

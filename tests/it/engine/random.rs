@@ -185,8 +185,14 @@ fn vary(rng: &mut ChaCha8Rng, family: Family, scenario: &mut Scenario, longest: 
     match family {
         Family::Batching => vary_batching(rng, scenario),
         Family::Orders => {
-            let orders =
-                [Order::ShortestPrompt, Order::Srpt, Order::WeightedFcfs, Order::WeightedSrpt, Order::SmallestVolume];
+            let orders = [
+                Order::ShortestPrompt,
+                Order::ShortestJob,
+                Order::Srpt,
+                Order::WeightedFcfs,
+                Order::WeightedSrpt,
+                Order::SmallestVolume,
+            ];
             policy.order = any(rng, &orders);
         }
         Family::Admissions => vary_admission(rng, scenario, classes, longest),
