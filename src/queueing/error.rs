@@ -25,6 +25,18 @@ pub enum QueueError {
         /// What would be accepted.
         must: &'static str,
     },
+    /// A value that no law of the family has.
+    #[error("`{name}` is {value}; here it must lie between {least} and {most}")]
+    Outside {
+        /// The quantity.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+        /// The least that is feasible.
+        least: f64,
+        /// The most that is feasible; may be infinite.
+        most: f64,
+    },
 }
 
 /// `value` if it is a positive finite number.
