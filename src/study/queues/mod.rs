@@ -6,8 +6,10 @@
 pub mod answer;
 pub mod catalogue;
 mod class;
+pub mod engine;
 mod families;
 mod law;
+pub mod measured;
 mod parameters;
 mod plain;
 mod problem;
