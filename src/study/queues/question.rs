@@ -4,6 +4,8 @@ use rayon::prelude::*;
 
 use super::answer::{Answer, Quantity};
 use super::catalogue::Model;
+use super::engine;
+use super::measured::{self, Length};
 use super::parameters::{Parameters, Values};
 use super::plain::Trial;
 use super::problem::QueueProblem;
@@ -164,7 +166,7 @@ pub fn ask(
             (Err(growth_per_s), _) => Found::Unstable { growth_per_s },
             (Ok(answer), None) => beside(answer, &[], 2, points.len()),
             (Ok(answer), Some(simulation)) => {
-                let measured = measured(model, here, &answer, simulation, index, progress)?;
+                let measured = simulated(model, here, &answer, simulation, index, progress)?;
                 beside(answer, &measured, simulation.trials, points.len())
             }
         };
@@ -183,7 +185,7 @@ fn answer(model: &Model, parameters: &Parameters) -> Result<Result<Answer, f64>,
 }
 
 /// What the engine measures where it can be the queue, and a plain simulation for the rest.
-fn measured(
+fn simulated(
     model: &Model,
     parameters: &Parameters,
     answer: &Answer,
@@ -196,9 +198,39 @@ fn measured(
         return Err(QueueProblem::at("simulate", format!("is not there for `{}`", model.name), remedy));
     };
     let trial = prepare(&Values::new(model, parameters)?)?;
-    let mut found = Vec::new();
+    let mut found = by_engine(model, parameters, simulation, index, progress);
     found.extend(plainly(model, &trial, answer, simulation, index, progress));
     Ok(found)
+}
+
+/// Nothing where the engine cannot be this queue.
+fn by_engine(
+    model: &Model,
+    parameters: &Parameters,
+    simulation: Simulation,
+    index: usize,
+    progress: Progress<'_>,
+) -> Vec<Simulated> {
+    let Ok(prepared) = engine::prepare(model.name, parameters) else { return Vec::new() };
+    let usual = Length { trials: simulation.trials, ..Length::QUICK };
+    let length = simulation.customers.map_or(usual, |customers| Length {
+        least: customers as f64,
+        most: customers as f64,
+        ..usual
+    });
+    // A seed of its own for every point, so that they miss independently.
+    let seed = simulation.seed.wrapping_add(index as u64);
+    let slack = prepared.lattice.max(1e-9);
+    // Where customers are interrupted, or all are served, the engine's waiting line is not those who wait.
+    let in_line = prepared.service_s.is_some();
+    measured::measure(&prepared, length, seed, progress)
+        .into_iter()
+        .filter(|(key, _)| in_line || key != "Lq")
+        .filter_map(|(key, figure)| {
+            let (low, high) = figure.interval?;
+            Some(Simulated { key, interval: Interval { mean: figure.value, low, high }, by: Simulator::Engine, slack })
+        })
+        .collect()
 }
 
 /// Values by key; the same for any number of threads.

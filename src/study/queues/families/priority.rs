@@ -1,17 +1,14 @@
 //! M/G/1 shared equally, and by classes of priority.
 
 use super::disciplines::{FAMILY, PARAMETERS, rate_and_law, simulated};
-use super::{CLASS, parameter, usual};
+use super::CLASS;
 use crate::queueing::disciplines::{Preemption, Priority, ProcessorSharing};
 use crate::queueing::{Law, QueueError};
 use crate::study::queues::answer::{Answer, Method};
-use crate::study::queues::catalogue::{Kind, Model, Parameter};
+use crate::study::queues::catalogue::Model;
 use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Orders, Sharing, Trial};
 use crate::study::queues::problem::QueueProblem;
-
-const PREEMPTION: Parameter = parameter("preemption", "", Kind::Words, "none, or resume: the urgent interrupt the others")
-    .or("none");
 
 pub(super) const MODELS: &[Model] = &[
     Model {
@@ -27,22 +24,36 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "priority",
         family: FAMILY,
-        summary: "Classes of strict priority, the first class first",
-        reference: "Cobham 1954, Operations Research 2:70–76; Kleinrock 1976, Queueing Systems vol. 2, §3.4",
-        parameters: &[CLASS, PREEMPTION],
-        example: "--class \"rate=0.3 mean=0.5\" --class \"rate=0.4 mean=1.2 law=erlang:2\" --preemption resume",
+        summary: "Classes of strict priority, the first class first, without preemption",
+        reference: "Cobham 1954, Operations Research 2:70–76",
+        parameters: &[CLASS],
+        example: "--class \"rate=0.3 mean=0.5\" --class \"rate=0.4 mean=1.2 law=erlang:2\"",
         answer: priority,
         simulation: Some(priority_trial),
+    },
+    Model {
+        name: "priority-preemptive",
+        family: FAMILY,
+        summary: "The same with preemption; what is interrupted resumes later",
+        reference: "Kleinrock 1976, Queueing Systems vol. 2, §3.4",
+        parameters: &[CLASS],
+        example: "--class \"rate=0.3 mean=0.5\" --class \"rate=0.4 mean=1.2\"",
+        answer: preemptive,
+        simulation: Some(preemptive_trial),
     },
 ];
 
 fn ps(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (lambda, law) = rate_and_law(values)?;
     let queue = ProcessorSharing::new(lambda, law)?;
-    let (wait, sojourn) = (queue.mean_wait_s(), queue.mean_sojourn_s());
-    Ok(usual(Method::Exact, queue.utilization(), [queue.mean_in_system(), lambda * wait, sojourn, wait])
-        .with("slowdown", queue.mean_slowdown(), Method::Exact)
-        .note("The wait is the time in the system beyond the service itself."))
+    let values = [
+        ("utilization", queue.utilization()),
+        ("L", queue.mean_in_system()),
+        ("W", queue.mean_sojourn_s()),
+        ("Wq", queue.mean_wait_s()),
+        ("slowdown", queue.mean_slowdown()),
+    ];
+    Ok(Answer::default().all(Method::Exact, &values).note("The wait is the time in the system beyond the service itself."))
 }
 
 fn ps_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
@@ -50,16 +61,15 @@ fn ps_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     Ok(Sharing::new(lambda, law).trial())
 }
 
-fn preemption(values: &Values<'_>) -> Result<Preemption, QueueProblem> {
-    match values.text("preemption")? {
-        "none" => Ok(Preemption::None),
-        "resume" => Ok(Preemption::Resume),
-        other => Err(QueueProblem::at("preemption", format!("is `{other}`"), "write none or resume")),
-    }
+fn priority(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    by_class(values, Preemption::None)
 }
 
-fn priority(values: &Values<'_>) -> Result<Answer, QueueProblem> {
-    let preemption = preemption(values)?;
+fn preemptive(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    by_class(values, Preemption::Resume)
+}
+
+fn by_class(values: &Values<'_>, preemption: Preemption) -> Result<Answer, QueueProblem> {
     let classes: Vec<(f64, Law)> =
         values.classes()?.into_iter().map(|class| (class.arrivals_per_s, class.service)).collect();
     let queue = Priority::new(&classes, preemption)?;
@@ -91,12 +101,19 @@ fn priority(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 }
 
 fn priority_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    classes_trial(values, false)
+}
+
+fn preemptive_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    classes_trial(values, true)
+}
+
+fn classes_trial(values: &Values<'_>, preemptive: bool) -> Result<Trial, QueueProblem> {
     let classes = values.classes()?;
     let load: f64 = classes.iter().map(|class| class.arrivals_per_s * class.service.mean_s()).sum();
     if load >= 1.0 {
         let problem = format!("load the server with {load}");
         return Err(QueueProblem::at("class", problem, "a simulation needs less than 1: lower a rate or a mean"));
     }
-    let preemptive = preemption(values)? == Preemption::Resume;
     Ok(Orders::of_classes(classes, |job| job.class as f64, preemptive).trial())
 }
