@@ -265,7 +265,7 @@ fn plainly(
 
 /// 200/(1 − ρ)² customers: the queue forgets in about 4/(1 − ρ)² of them, so the warm-up is a dozen times as long.
 fn enough(answer: &Answer) -> u64 {
-    let slack = 1.0 - answer.value("utilization").unwrap_or(0.0);
+    let slack = 1.0 - answer.value("load").or_else(|| answer.value("utilization")).unwrap_or(0.0);
     let wanted = 200.0 / (slack * slack);
     // Models that lose customers may be loaded beyond 1 and still forget soon.
     if slack <= 0.0 { 20_000 } else { wanted.clamp(20_000.0, 2e6) as u64 }
@@ -292,8 +292,11 @@ fn compare(quantity: Quantity, simulated: Option<&Simulated>, wider: f64) -> Com
         let (middle, half) = (0.5 * (one.interval.low + one.interval.high), one.interval.half_width());
         (quantity.value - middle).abs() <= wider * half + one.slack * quantity.value.abs()
     };
-    // What is infinite is in no interval, and trials that do not differ tell no width.
-    let told = |one: &&Simulated| quantity.value.is_finite() && (one.interval.half_width() > 0.0 || inside(one, 1.0));
+    // No interval judges what is infinite or the quantile of an atom at 0, and trials that differ by rounding alone tell no width.
+    let told = |one: &&Simulated| {
+        let width = one.interval.half_width() > 1e-9 * quantity.value.abs();
+        quantity.value.is_finite() && (inside(one, 1.0) || width && quantity.value != 0.0)
+    };
     let told = simulated.filter(told);
     let covered = told.map(|one| inside(one, 1.0));
     let refuted = quantity.method.is_exact() && told.is_some_and(|one| !inside(one, wider));

@@ -1,8 +1,11 @@
 //! The entries of the catalogue, one file for each family, and the parameters that many of them share.
 
+mod batch;
 mod disciplines;
 mod general;
 mod markov;
+mod priority;
+mod sharing;
 
 use super::answer::{Answer, Method};
 use super::catalogue::{Kind, Model, Parameter};
@@ -12,7 +15,7 @@ use crate::queueing::Law;
 
 /// Every entry, in the order of the list.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
-    [markov::MODELS, general::MODELS, disciplines::MODELS].into_iter().flatten()
+    [markov::MODELS, general::MODELS, priority::MODELS, disciplines::MODELS, batch::MODELS, sharing::MODELS].into_iter().flatten()
 }
 
 const fn parameter(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Parameter {
