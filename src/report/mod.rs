@@ -26,6 +26,7 @@ mod scale;
 mod solution;
 pub mod table;
 pub mod text;
+mod validate;
 
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
@@ -37,6 +38,7 @@ pub use queue::{model_list, queue_plot, queue_report};
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};
+pub use validate::{case_tables, cases_table, validate_tables};
 
 use crate::answer::compare::CompareRow;
 use crate::answer::trust::Evidence;

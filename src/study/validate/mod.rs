@@ -4,6 +4,7 @@
 //! intervals miss.
 
 pub mod coverage;
+mod embedded;
 mod engine_run;
 pub mod files;
 mod judge;
@@ -20,7 +21,7 @@ use crate::scenario::Scenario;
 use crate::study::queues::Parameters;
 
 pub use files::{embedded, from_folder};
-pub use run::run;
+pub use run::{Clock, run};
 
 /// How far an obtained value may be from the expected one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -158,4 +159,6 @@ pub struct Outcome {
     pub case: Case,
     /// Its quantities.
     pub checks: Vec<Check>,
+    /// Seconds that it took.
+    pub seconds: f64,
 }
