@@ -123,13 +123,18 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Refuses names that say again what `text` says.
+    pub(super) fn none_of(&self, names: &[&str], text: &str) -> Result<(), QueueProblem> {
+        names.iter().find(|name| self.has(name)).map_or(Ok(()), |name| {
+            Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"))
+        })
+    }
+
     /// The law of service, with its mean from `mean` or `mu`.
     pub(super) fn service(&self) -> Result<Law, QueueProblem> {
         let text = self.text("service")?;
         if law::has_its_own_mean(text) {
-            for name in ["mu", "mean"].into_iter().filter(|name| self.has(name)) {
-                return Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"));
-            }
+            self.none_of(&["mu", "mean"], text)?;
             return law::parse("service", text, 1.0);
         }
         law::parse("service", text, self.mean_service_s()?)
@@ -139,9 +144,7 @@ impl<'a> Values<'a> {
     pub(super) fn arrivals(&self, capacity_per_s: f64) -> Result<Law, QueueProblem> {
         let text = self.text("arrivals")?;
         if law::has_its_own_mean(text) {
-            for name in ["lambda", "rho"].into_iter().filter(|name| self.has(name)) {
-                return Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"));
-            }
+            self.none_of(&["lambda", "rho"], text)?;
             return law::parse("arrivals", text, 1.0);
         }
         let lambda = self.arrivals_per_s(capacity_per_s)?;

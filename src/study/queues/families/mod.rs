@@ -3,7 +3,10 @@
 mod batch;
 mod disciplines;
 mod general;
+mod loss;
 mod markov;
+mod matrix;
+mod predicted;
 mod priority;
 mod sharing;
 
@@ -15,7 +18,19 @@ use crate::queueing::Law;
 
 /// Every entry, in the order of the list.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
-    [markov::MODELS, general::MODELS, priority::MODELS, disciplines::MODELS, batch::MODELS, sharing::MODELS].into_iter().flatten()
+    [
+        markov::MODELS,
+        loss::MODELS,
+        general::MODELS,
+        matrix::MODELS,
+        priority::MODELS,
+        disciplines::MODELS,
+        predicted::MODELS,
+        batch::MODELS,
+        sharing::MODELS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 const fn parameter(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Parameter {
