@@ -61,7 +61,7 @@ fn quantity_cells(quantity: &Quantity, for_programs: bool) -> Vec<Cell> {
         true => vec![Cell::text(&quantity.key)],
         false => vec![Cell::text(&quantity.what), Cell::text(&quantity.symbol)],
     };
-    cells.extend([value_cell(quantity.value), Cell::text(quantity.unit), Cell::text(quantity.method.name())]);
+    cells.extend([value_cell(quantity), Cell::text(quantity.unit), Cell::text(quantity.method.name())]);
     cells
 }
 
@@ -71,8 +71,12 @@ fn given(value: f64) -> Cell {
     Cell::digits(value, digits)
 }
 
-fn value_cell(value: f64) -> Cell {
-    if value == f64::INFINITY { Cell::text("infinite") } else { Cell::digits(value, DIGITS) }
+fn value_cell(quantity: &Quantity) -> Cell {
+    match (quantity.value, quantity.unit) {
+        (f64::INFINITY, _) => Cell::text("infinite"),
+        (value, "servers" | "phases") => Cell::Count(value as u64),
+        (value, _) => Cell::digits(value, DIGITS),
+    }
 }
 
 fn simulated_cells(one: &Compared) -> [Cell; 3] {
@@ -105,7 +109,7 @@ fn by_value(findings: &Findings, range: &str, for_programs: bool) -> Table {
     let mut table = Table::new(findings.model.summary, columns);
     for point in &findings.points {
         let mut cells = vec![point.at.map_or(Cell::Absent, given)];
-        cells.extend(quantities.iter().map(|quantity| value_at(point, &quantity.key).map_or(Cell::Absent, value_cell)));
+        cells.extend(quantities.iter().map(|quantity| one_at(point, &quantity.key).map_or(Cell::Absent, |one| value_cell(&one.quantity))));
         if unstable {
             cells.push(Cell::text(match point.found {
                 Found::Stable { .. } => "stable".to_owned(),
@@ -137,10 +141,6 @@ fn one_at<'a>(point: &'a Point, key: &str) -> Option<&'a Compared> {
         Found::Stable { compared, .. } => compared.iter().find(|one| one.quantity.key == key),
         Found::Unstable { .. } => None,
     }
-}
-
-fn value_at(point: &Point, key: &str) -> Option<f64> {
-    one_at(point, key).map(|one| one.quantity.value)
 }
 
 fn unit_of<'a>(findings: &'a Findings, name: &str) -> &'a str {

@@ -107,8 +107,8 @@ fn staffing(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (waiting, blocking) = (servers_for_waiting(load, target)?, servers_for_blocking(load, target)?);
     let achieved = |servers: u64| erlang_c_real(servers as f64, load);
     Ok(Answer::default()
-        .named("servers_waiting", "c", "servers, if they may wait", "", waiting as f64, Method::Exact)
+        .named("servers_waiting", "c", "servers, if they may wait", "servers", waiting as f64, Method::Exact)
         .named("p_wait", "C(c, a)", "must wait then", "", achieved(waiting)?, Method::Exact)
-        .named("servers_blocking", "c'", "servers, if they are turned away", "", blocking as f64, Method::Exact)
+        .named("servers_blocking", "c'", "servers, if they are turned away", "servers", blocking as f64, Method::Exact)
         .named("p_block", "B(c', a)", "turned away then", "", erlang_b_real(blocking as f64, load)?, Method::Exact))
 }

@@ -73,7 +73,7 @@ fn mmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let queue = Mmc::new(lambda, mu, servers)?;
     let mut answer = Answer::default();
     if values.has(TARGET.name) {
-        answer = answer.named("servers", "c", "fewest servers for the target", "", servers as f64, Method::Exact);
+        answer = answer.named("servers", "c", "fewest servers for the target", "servers", servers as f64, Method::Exact);
     }
     answer = answer.all(
         Method::Exact,

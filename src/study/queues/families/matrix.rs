@@ -176,7 +176,7 @@ fn law_told(law: &PhaseType) -> Answer {
     let rates: Vec<Vec<f64>> = law.rates().row_iter().map(|row| row.iter().copied().collect()).collect();
     let third = law.moment(3) / law.mean_s().powi(3);
     let answer = Answer::default()
-        .named("phases", "n", "phases", "", law.phases() as f64, Method::Exact)
+        .named("phases", "n", "phases", "phases", law.phases() as f64, Method::Exact)
         .named("mean", "E[X]", "mean", "s", law.mean_s(), Method::Exact)
         .named("cv2", "cv²", "squared coefficient of variation", "", law.squared_cv(), Method::Exact)
         .named("third", "E[X³]/E[X]³", "third moment", "", third, Method::Exact);
