@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Column, Table};
 use super::{Format, Plot, Series, render};
-use crate::study::queues::question::{Compared, Findings, Found, Point};
+use crate::study::queues::question::{Compared, Findings, Found, Point, Simulator};
 use crate::study::queues::{Model, Quantity, catalogue};
 
 /// Significant digits of a theory's figure.
@@ -28,7 +28,7 @@ fn by_quantity(findings: &Findings, for_programs: bool) -> Table {
     }
     columns.extend([Column::number("theory", ""), Column::text("unit"), Column::text("method")]);
     if findings.simulation.is_some() {
-        columns.extend([Column::number("simulation", ""), Column::text("in the interval")]);
+        columns.extend([Column::number("simulation", ""), Column::text("by"), Column::text("in the interval")]);
     }
     let mut table = Table::new(findings.model.summary, columns);
     for point in &findings.points {
@@ -75,14 +75,15 @@ fn value_cell(value: f64) -> Cell {
     if value == f64::INFINITY { Cell::text("infinite") } else { Cell::digits(value, DIGITS) }
 }
 
-fn simulated_cells(one: &Compared) -> [Cell; 2] {
+fn simulated_cells(one: &Compared) -> [Cell; 3] {
     let simulated = one.simulated.map_or(Cell::Absent, |interval| {
         if interval.half_width() == 0.0 {
             return Cell::number(interval.mean);
         }
         Cell::interval(interval.mean, interval.low, interval.high)
     });
-    [simulated, one.covered.map_or(Cell::Absent, |inside| Cell::text(if inside { "yes" } else { "no" }))]
+    let by = one.by.map_or(Cell::Absent, |by| Cell::text(by.name()));
+    [simulated, by, one.covered.map_or(Cell::Absent, |inside| Cell::text(if inside { "yes" } else { "no" }))]
 }
 
 /// A row for every value of the range, a column for every quantity.
@@ -152,11 +153,7 @@ fn notes(table: &mut Table, findings: &Findings) {
             || "at least 20000 customers, 200/(1 − ρ)² up to 2000000".to_owned(),
             |customers| format!("{customers} customers"),
         );
-        table.note(format!(
-            "Simulation: a plain one, apart from the formulas; {} trials of {length} each behind a quarter of them more that are thrown \
-             away; 95 % intervals, Student t over trials. One in twenty misses by chance.",
-            simulation.trials
-        ));
+        simulation_notes(table, findings, simulation.trials, &length);
     }
     let mut told: Vec<&String> = Vec::new();
     let (mut unstable, mut approximate) = (false, false);
@@ -183,6 +180,23 @@ fn notes(table: &mut Table, findings: &Findings) {
         table.note(note);
     });
     table.note(format!("Reference: {}.", findings.model.reference));
+}
+
+fn simulation_notes(table: &mut Table, findings: &Findings, trials: u64, length: &str) {
+    let stable = findings.points.iter().filter_map(|point| match &point.found {
+        Found::Stable { compared, .. } => Some(compared),
+        Found::Unstable { .. } => None,
+    });
+    let by: Vec<Simulator> = stable.flatten().filter_map(|one| one.by).collect();
+    table.note(format!("Intervals: 95 %, Student t over {trials} trials; one in twenty misses by chance."));
+    if by.contains(&Simulator::Engine) {
+        table.note("Engine: the event engine of LLM serving on a scenario that is the queue; ten relaxation times are thrown away.");
+    }
+    if by.contains(&Simulator::Plain) {
+        table.note(format!(
+            "Plain simulation: apart from engine and formulas; {length} in each trial, behind a quarter of them more that are thrown away."
+        ));
+    }
 }
 
 /// Time in the system and number waiting over the range, or what the model has of each kind, with the simulation's intervals.

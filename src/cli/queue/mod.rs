@@ -12,6 +12,9 @@ use super::{Outcome, usage_error};
 use crate::report::{self, Format};
 use crate::study::queues::{Model, Parameters, QueueProblem, Simulation, catalogue, question};
 
+/// Trials unless given.
+const TRIALS: u64 = 20;
+
 /// Queueing models by name: what theory says, and a simulation beside it
 #[derive(Debug, clap::Args)]
 #[command(after_help = commands::overview())]
@@ -28,12 +31,12 @@ struct Options {
     #[arg(long)]
     simulate: bool,
 
-    /// Independent trials of the simulation
-    #[arg(long, alias = "des-trials", default_value_t = 20, requires = "simulate", allow_negative_numbers = true)]
-    trials: u64,
+    /// Independent trials, 20 unless given; --trials alone means --simulate too
+    #[arg(long, value_name = "N", alias = "des-trials", allow_negative_numbers = true)]
+    trials: Option<u64>,
 
-    /// Customers measured in each trial; by default chosen by the utilisation
-    #[arg(long, value_name = "N", requires = "simulate", allow_negative_numbers = true)]
+    /// Customers measured in each trial, with --simulate; by default chosen by the utilisation
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     customers: Option<u64>,
 
     /// Plot times and numbers over the range as SVG
@@ -61,7 +64,7 @@ fn model(model: &'static Model, parameters: &Parameters, options: &Options, seed
         return Err(usage_error("--plot", "needs a range", "give one number as FROM:TO:STEP, such as --rho 0.1:0.9:0.1"));
     }
     let simulation = simulation(options, seed)?;
-    let bar = Progress::over(options.trials * points as u64, "simulating");
+    let bar = Progress::over(simulation.map_or(0, |simulation| simulation.trials) * points as u64, "simulating");
     let findings = question::ask(model, parameters, simulation, &|| bar.advance()).map_err(as_option)?;
     bar.finish();
     if let Some(file) = &options.plot {
@@ -72,14 +75,15 @@ fn model(model: &'static Model, parameters: &Parameters, options: &Options, seed
 }
 
 fn simulation(options: &Options, seed: u64) -> anyhow::Result<Option<Simulation>> {
-    if !options.simulate {
+    if !options.simulate && options.trials.is_none() && options.customers.is_none() {
         return Ok(None);
     }
-    check_trials("--trials", options.trials, 2)?;
+    let trials = options.trials.unwrap_or(TRIALS);
+    check_trials("--trials", trials, 2)?;
     if let Some(customers) = options.customers.filter(|customers| !(100..=10_000_000).contains(customers)) {
         return Err(usage_error("--customers", format!("is `{customers}`"), "give from 100 to 10000000 customers"));
     }
-    Ok(Some(Simulation { trials: options.trials, customers: options.customers, seed }))
+    Ok(Some(Simulation { trials, customers: options.customers, seed }))
 }
 
 /// The problem, with its parameter as the option that it was given by.

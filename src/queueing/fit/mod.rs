@@ -1,1 +1,10 @@
-//! Phase-type laws from moments and from data.
+//! Phase-type laws and Markovian arrivals from moments and from data.
+
+mod mmpp;
+mod moments;
+
+pub use mmpp::{mmpp2, mmpp2_through};
+pub use moments::{
+    coxian2, erlang_mixture, hyperexponential_balanced, hyperexponential_gamma, third_moment_bounds, three_moments,
+    two_moments,
+};

@@ -65,8 +65,7 @@ impl Qbd {
             return Err(QueueError::Unstable { growth_per_s: drift.max(0.0) });
         }
         let first_passage = first_passage(up, within, down)?;
-        let local = -(within + up * &first_passage);
-        let rate = up * inverse(local)?;
+        let rate = up * leaving(&(within + up * &first_passage), &down.column_sum())?;
         let m = within.nrows();
         let visits = inverse(DMatrix::identity(m, m) - &rate)?;
         let residual = (up + &rate * within + &rate * &rate * down).amax() / within.amax();
@@ -178,16 +177,21 @@ impl Qbd {
     }
 }
 
-/// G by logarithmic reduction: each step doubles the levels that are looked ahead.
+/// G by logarithmic reduction: each step doubles the levels that are looked ahead. Rows of both steps together sum to 1, and those of G
+/// do; held to it, digits are not lost as the drift nears 0.
 fn first_passage(up: &DMatrix<f64>, within: &DMatrix<f64>, down: &DMatrix<f64>) -> Result<DMatrix<f64>, QueueError> {
-    let m = within.nrows();
-    let local = inverse(-within)?;
+    let local = leaving(within, &(up.column_sum() + down.column_sum()))?;
     let (mut high, mut low) = (&local * up, &local * down);
     let (mut sum, mut climbed) = (low.clone(), high.clone());
     for _ in 0..64 {
-        let back = inverse(DMatrix::identity(m, m) - (&high * &low + &low * &high))?;
-        high = &back * (&high * &high);
-        low = &back * (&low * &low);
+        let (twice_high, twice_low) = (&high * &high, &low * &low);
+        let moves = twice_high.column_sum() + twice_low.column_sum();
+        let back = leaving(&(&high * &low + &low * &high), &moves)?;
+        high = &back * twice_high;
+        low = &back * twice_low;
+        let rows = high.column_sum() + low.column_sum();
+        normalize(&mut high, &rows);
+        normalize(&mut low, &rows);
         let step = &climbed * &low;
         sum += &step;
         climbed = &climbed * &high;
@@ -195,7 +199,25 @@ fn first_passage(up: &DMatrix<f64>, within: &DMatrix<f64>, down: &DMatrix<f64>) 
             break;
         }
     }
+    let rows = sum.column_sum();
+    normalize(&mut sum, &rows);
     Ok(sum)
+}
+
+fn normalize(matrix: &mut DMatrix<f64>, sums: &DVector<f64>) {
+    for (mut row, sum) in matrix.row_iter_mut().zip(sums) {
+        row /= *sum;
+    }
+}
+
+/// The inverse of M, where M has the given row sums and off the diagonal the negative of `moves`.
+fn leaving(moves: &DMatrix<f64>, sums: &DVector<f64>) -> Result<DMatrix<f64>, QueueError> {
+    let mut matrix = -moves;
+    for i in 0..matrix.nrows() {
+        matrix[(i, i)] = 0.0;
+        matrix[(i, i)] = sums[i] - matrix.row(i).sum();
+    }
+    inverse(matrix)
 }
 
 /// π₀ and π₁ from the balance of the lowest two levels and the sum of all probabilities.

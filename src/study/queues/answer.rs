@@ -67,7 +67,12 @@ const SHARED: &[(&str, &str, &str, &str)] = &[
     ("p_wait", "P(wait)", "must wait", ""),
     ("p_block", "P(block)", "turned away", ""),
     ("p_abandon", "P(abandon)", "give up", ""),
+    ("load", "ρ", "load", ""),
+    ("p_idle", "P(idle)", "server idle", ""),
+    ("mean_batch", "E[B]", "customers in a batch", ""),
+    ("second_moment_batch", "E[B²]", "their second moment", ""),
     ("p_empty", "P(empty)", "empty", ""),
+    ("slowdown", "E[W/S]", "slowdown", ""),
     ("throughput", "X", "throughput", "/s"),
 ];
 

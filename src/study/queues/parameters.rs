@@ -135,9 +135,20 @@ impl<'a> Values<'a> {
         law::parse("service", text, self.mean_service_s()?)
     }
 
-    /// A law by the name of its parameter, with the mean from elsewhere.
-    pub(super) fn law(&self, name: &str, mean_s: f64) -> Result<Law, QueueProblem> {
-        law::parse(name, self.text(name)?, mean_s)
+    /// The law of the times between arrivals, with its mean from λ, or from ρ and the rate at which the servers can work.
+    pub(super) fn arrivals(&self, capacity_per_s: f64) -> Result<Law, QueueProblem> {
+        let text = self.text("arrivals")?;
+        if law::has_its_own_mean(text) {
+            for name in ["lambda", "rho"].into_iter().filter(|name| self.has(name)) {
+                return Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"));
+            }
+            return law::parse("arrivals", text, 1.0);
+        }
+        let lambda = self.arrivals_per_s(capacity_per_s)?;
+        if lambda <= 0.0 {
+            return Err(QueueProblem::at("lambda", format!("is `{lambda}`"), "give a rate above 0"));
+        }
+        law::parse("arrivals", text, 1.0 / lambda)
     }
 
     /// The probabilities at which quantiles are asked for.

@@ -48,7 +48,10 @@ impl From<QueueError> for QueueProblem {
             QueueError::Parameter { name, value, must } => {
                 Self::at(option(name), format!("is `{value}`"), format!("it must be {must}"))
             }
-            other => Self::Queue(other),
+            QueueError::Outside { name, value, least, most } => {
+                Self::at(option(name), format!("is `{value}`"), format!("it must lie between {least} and {most}"))
+            }
+            other @ QueueError::HeavyTail { .. } => Self::Queue(other),
         }
     }
 }

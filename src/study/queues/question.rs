@@ -4,11 +4,13 @@ use rayon::prelude::*;
 
 use super::answer::{Answer, Quantity};
 use super::catalogue::Model;
+use super::engine;
+use super::measured::{self, Length};
 use super::parameters::{Parameters, Values};
 use super::plain::Trial;
 use super::problem::QueueProblem;
 use crate::stats::coverage::is_consistent;
-use crate::stats::interval::{Interval, mean_interval};
+use crate::stats::interval::{Interval, mean_interval, student_t};
 use crate::stats::stream::stream;
 use crate::study::CONFIDENCE;
 use crate::study::sweep::numbers;
@@ -25,6 +27,34 @@ pub struct Simulation {
     pub seed: u64,
 }
 
+/// What a simulated value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Simulator {
+    /// The event engine of LLM serving, on a scenario that is the queue.
+    Engine,
+    /// A small simulation of the queue itself.
+    Plain,
+}
+
+impl Simulator {
+    /// Its name in every format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Plain => "plain simulation",
+        }
+    }
+}
+
+/// A simulated value with its 95 % interval over trials.
+struct Simulated {
+    key: String,
+    interval: Interval,
+    by: Simulator,
+    /// Share of the value by which the simulation may differ from the model.
+    slack: f64,
+}
+
 /// A quantity and what the simulation says of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compared {
@@ -32,6 +62,8 @@ pub struct Compared {
     pub quantity: Quantity,
     /// Of the simulation, a 95 % interval over trials (Student).
     pub simulated: Option<Interval>,
+    /// What simulated it.
+    pub by: Option<Simulator>,
     /// Whether the interval contains the theory; nothing where the trials do not differ and so tell no width.
     pub covered: Option<bool>,
     /// Whether an exact theory lies so far out that an error rate of 0.001 over all quantities of all points does not allow it.
@@ -132,10 +164,10 @@ pub fn ask(
     for (index, ((at, here), answer)) in points.iter().zip(answers).enumerate() {
         let found_here = match (answer, simulation) {
             (Err(growth_per_s), _) => Found::Unstable { growth_per_s },
-            (Ok(answer), None) => beside(answer, &[], points.len()),
+            (Ok(answer), None) => beside(answer, &[], 2, points.len()),
             (Ok(answer), Some(simulation)) => {
-                let measured = measured(model, here, &answer, simulation, index, progress)?;
-                beside(answer, &measured, points.len())
+                let measured = simulated(model, here, &answer, simulation, index, progress)?;
+                beside(answer, &measured, simulation.trials, points.len())
             }
         };
         found.push(Point { at: *at, found: found_here });
@@ -152,20 +184,64 @@ fn answer(model: &Model, parameters: &Parameters) -> Result<Result<Answer, f64>,
     }
 }
 
-/// Every trial's values by key, in the order of the trials whatever the number of threads.
-fn measured(
+/// What the engine measures where it can be the queue, and a plain simulation for the rest.
+fn simulated(
     model: &Model,
     parameters: &Parameters,
     answer: &Answer,
     simulation: Simulation,
     index: usize,
     progress: Progress<'_>,
-) -> Result<Vec<(String, Vec<f64>)>, QueueProblem> {
+) -> Result<Vec<Simulated>, QueueProblem> {
     let Some(prepare) = model.simulation else {
         let remedy = "leave `simulate` out";
         return Err(QueueProblem::at("simulate", format!("is not there for `{}`", model.name), remedy));
     };
-    let trial: Trial = prepare(&Values::new(model, parameters)?)?;
+    let trial = prepare(&Values::new(model, parameters)?)?;
+    let mut found = by_engine(model, parameters, simulation, index, progress);
+    found.extend(plainly(model, &trial, answer, simulation, index, progress));
+    Ok(found)
+}
+
+/// Nothing where the engine cannot be this queue.
+fn by_engine(
+    model: &Model,
+    parameters: &Parameters,
+    simulation: Simulation,
+    index: usize,
+    progress: Progress<'_>,
+) -> Vec<Simulated> {
+    let Ok(prepared) = engine::prepare(model.name, parameters) else { return Vec::new() };
+    let usual = Length { trials: simulation.trials, ..Length::QUICK };
+    let length = simulation.customers.map_or(usual, |customers| Length {
+        least: customers as f64,
+        most: customers as f64,
+        ..usual
+    });
+    // A seed of its own for every point, so that they miss independently.
+    let seed = simulation.seed.wrapping_add(index as u64);
+    let slack = prepared.lattice.max(1e-9);
+    // Where customers are interrupted, or all are served, the engine's waiting line is not those who wait.
+    let in_line = prepared.service_s.is_some();
+    measured::measure(&prepared, length, seed, progress)
+        .into_iter()
+        .filter(|(key, _)| in_line || key != "Lq")
+        .filter_map(|(key, figure)| {
+            let (low, high) = figure.interval?;
+            Some(Simulated { key, interval: Interval { mean: figure.value, low, high }, by: Simulator::Engine, slack })
+        })
+        .collect()
+}
+
+/// Values by key; the same for any number of threads.
+fn plainly(
+    model: &Model,
+    trial: &Trial,
+    answer: &Answer,
+    simulation: Simulation,
+    index: usize,
+    progress: Progress<'_>,
+) -> Vec<Simulated> {
     let customers = simulation.customers.unwrap_or_else(|| enough(answer));
     let runs: Vec<_> = (0..simulation.trials)
         .into_par_iter()
@@ -177,40 +253,55 @@ fn measured(
         })
         .collect();
     let keys = runs.first().map_or(Vec::new(), |run| run.iter().map(|(key, _)| key.clone()).collect());
-    let values = |position: usize| runs.iter().map(|run| run[position].1).collect();
-    Ok(keys.into_iter().enumerate().map(|(position, key)| (key, values(position))).collect())
+    keys.into_iter()
+        .enumerate()
+        .filter_map(|(position, key)| {
+            let samples: Vec<f64> = runs.iter().map(|run| run[position].1).collect();
+            let interval = mean_interval(&samples, CONFIDENCE)?;
+            Some(Simulated { key, interval, by: Simulator::Plain, slack: 1e-9 })
+        })
+        .collect()
 }
 
 /// 200/(1 − ρ)² customers: the queue forgets in about 4/(1 − ρ)² of them, so the warm-up is a dozen times as long.
 fn enough(answer: &Answer) -> u64 {
-    let slack = 1.0 - answer.value("utilization").unwrap_or(0.0);
+    let slack = 1.0 - answer.value("load").or_else(|| answer.value("utilization")).unwrap_or(0.0);
     let wanted = 200.0 / (slack * slack);
     // Models that lose customers may be loaded beyond 1 and still forget soon.
     if slack <= 0.0 { 20_000 } else { wanted.clamp(20_000.0, 2e6) as u64 }
 }
 
-fn beside(answer: Answer, measured: &[(String, Vec<f64>)], points: usize) -> Found {
+fn beside(answer: Answer, measured: &[Simulated], trials: u64, points: usize) -> Found {
     let exact = points * answer.quantities.iter().filter(|quantity| quantity.method.is_exact()).count().max(1);
+    let wider = wider(trials, 1.0 - REFUSED / exact as f64);
     let compared = answer.quantities.into_iter().map(|quantity| {
-        let samples = measured.iter().find(|(key, _)| *key == quantity.key).map(|(_, samples)| samples.as_slice());
-        compare(quantity, samples, exact)
+        let simulated = measured.iter().find(|one| one.key == quantity.key);
+        compare(quantity, simulated, wider)
     });
     Found::Stable { compared: compared.collect(), notes: answer.notes }
 }
 
-fn compare(quantity: Quantity, samples: Option<&[f64]>, exact: usize) -> Compared {
-    let at = |confidence| samples.and_then(|samples| mean_interval(samples, confidence));
-    let simulated = at(CONFIDENCE);
-    // Rounding is no miss.
-    let inside = |interval: Interval| {
-        let slack = 1e-9 * quantity.value.abs();
-        interval.low - slack <= quantity.value && quantity.value <= interval.high + slack
+/// By how much an interval of that confidence is wider than one of 95 %, over so many trials.
+fn wider(trials: u64, confidence: f64) -> f64 {
+    let t = |confidence| student_t(confidence, trials as f64 - 1.0);
+    t(confidence).zip(t(CONFIDENCE)).map_or(1.0, |(wide, usual)| wide / usual)
+}
+
+fn compare(quantity: Quantity, simulated: Option<&Simulated>, wider: f64) -> Compared {
+    let inside = |one: &Simulated, wider: f64| {
+        let (middle, half) = (0.5 * (one.interval.low + one.interval.high), one.interval.half_width());
+        (quantity.value - middle).abs() <= wider * half + one.slack * quantity.value.abs()
     };
-    let told = |interval: Interval| interval.half_width() > 0.0 || inside(interval);
-    let covered = simulated.filter(|interval| told(*interval)).map(inside);
-    let wide = at(1.0 - REFUSED / exact as f64).filter(|interval| told(*interval));
-    let refuted = quantity.method.is_exact() && wide.is_some_and(|interval| !inside(interval));
-    Compared { quantity, simulated, covered, refuted }
+    // No interval judges what is infinite or the quantile of an atom at 0, and trials that differ by rounding alone tell no width.
+    let told = |one: &&Simulated| {
+        let width = one.interval.half_width() > 1e-9 * quantity.value.abs();
+        quantity.value.is_finite() && (inside(one, 1.0) || width && quantity.value != 0.0)
+    };
+    let told = simulated.filter(told);
+    let covered = told.map(|one| inside(one, 1.0));
+    let refuted = quantity.method.is_exact() && told.is_some_and(|one| !inside(one, wider));
+    let (interval, by) = (simulated.map(|one| one.interval), simulated.map(|one| one.by));
+    Compared { quantity, simulated: interval, by, covered, refuted }
 }
 
 /// The error rate of each verdict.

@@ -1,8 +1,13 @@
 //! The entries of the catalogue, one file for each family, and the parameters that many of them share.
 
+mod batch;
+mod disciplines;
 mod general;
 mod markov;
+mod priority;
+mod sharing;
 
+use super::answer::{Answer, Method};
 use super::catalogue::{Kind, Model, Parameter};
 use super::plain::Source;
 use super::problem::QueueProblem;
@@ -10,7 +15,7 @@ use crate::queueing::Law;
 
 /// Every entry, in the order of the list.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
-    [markov::MODELS, general::MODELS].into_iter().flatten()
+    [markov::MODELS, general::MODELS, priority::MODELS, disciplines::MODELS, batch::MODELS, sharing::MODELS].into_iter().flatten()
 }
 
 const fn parameter(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Parameter {
@@ -36,6 +41,15 @@ const SERVICE: Parameter = parameter(
      pareto:SHAPE; or uniform:LOW,HIGH in seconds",
 )
 .or("exponential");
+const ARRIVALS: Parameter = parameter(
+    "arrivals",
+    "",
+    Kind::Law,
+    "law of the times between arrivals, with mean 1/λ, written as a law of service: exponential, constant, erlang:PHASES, h2:CV2, …",
+)
+.or("exponential");
+const CLASS: Parameter =
+    parameter("class", "", Kind::Class, "a class of customers, such as \"rate=0.3 mean=0.5 law=erlang:2\", the most urgent first");
 const QUANTILES: Parameter =
     parameter("quantiles", "", Kind::List, "probabilities whose quantiles are wanted").or("0.95,0.99");
 
@@ -45,4 +59,9 @@ fn poisson(lambda: f64) -> Result<Source, QueueProblem> {
         return Ok(Source::Law(Law::exponential(1.0 / lambda)?));
     }
     Err(QueueProblem::at("lambda", format!("is `{lambda}`"), "a simulation needs arrivals: give a rate above 0"))
+}
+
+/// ρ and L, Lq, W, Wq.
+fn usual(method: Method, utilization: f64, [l, lq, w, wq]: [f64; 4]) -> Answer {
+    Answer::default().all(method, &[("utilization", utilization), ("L", l), ("Lq", lq), ("W", w), ("Wq", wq)])
 }

@@ -1,5 +1,6 @@
 //! Plain simulations of queueing models: small, apart from the engine and from the formulas, each as short as its model.
 
+mod batches;
 mod jumps;
 mod orders;
 mod sharing;
@@ -10,6 +11,7 @@ mod visits;
 #[cfg(test)]
 mod tests;
 
+pub(super) use batches::{Batches, slots};
 pub(super) use jumps::{Chain, Jump, Paths};
 pub(super) use orders::{Job, Orders};
 pub(super) use sharing::Sharing;

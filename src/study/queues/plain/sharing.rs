@@ -8,9 +8,10 @@ use rand_distr::{Distribution, Exp1};
 
 use super::time::At;
 use super::visits::{Stay, measured};
-use super::{Measured, Trial, warm_up};
+use super::{Measured, Trial, quantile, warm_up};
 use crate::queueing::Law;
 use crate::stats::stream::Stream;
+use crate::study::queues::answer::quantile_key;
 
 /// Work per second that n customers together get.
 pub type Pace = Box<dyn Fn(usize) -> f64 + Send + Sync>;
@@ -130,7 +131,7 @@ impl Sharing {
         let window = (stays[skipped].arrived, stays[last - 1].arrived);
         let mut found = measured(&stays, 0, window, &self.quantiles);
         if self.most < usize::MAX {
-            waits(&mut found, &stays, &begun, window);
+            waits(&mut found, &stays, &begun, window, &self.quantiles);
         }
         found
     }
@@ -153,8 +154,8 @@ impl Sharing {
 }
 
 /// With a limit on those in service, the wait is the time before it.
-fn waits(found: &mut Measured, stays: &[Stay], begun: &[f64], window: (f64, f64)) {
-    let inside: Vec<f64> = stays
+fn waits(found: &mut Measured, stays: &[Stay], begun: &[f64], window: (f64, f64), quantiles: &[f64]) {
+    let mut inside: Vec<f64> = stays
         .iter()
         .zip(begun)
         .filter(|(stay, _)| window.0 <= stay.arrived && stay.arrived <= window.1)
@@ -168,4 +169,8 @@ fn waits(found: &mut Measured, stays: &[Stay], begun: &[f64], window: (f64, f64)
     put("Wq", total / inside.len() as f64);
     put("Lq", total / (window.1 - window.0));
     put("p_wait", inside.iter().filter(|wait| **wait > 0.0).count() as f64 / inside.len() as f64);
+    for &p in quantiles {
+        let value = quantile(&mut inside, p);
+        found.push((quantile_key(p, "wait"), value));
+    }
 }

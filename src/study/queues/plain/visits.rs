@@ -37,12 +37,15 @@ pub fn measured(stays: &[Stay], classes: usize, window: (f64, f64), quantiles: &
         ("Lq", inside.iter().map(|stay| wait(stay)).sum::<f64>() / elapsed),
         ("W", mean(None, &sojourn)),
         ("Wq", mean(None, &wait)),
+        ("slowdown", mean(None, &|stay| sojourn(stay) / stay.size)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .to_vec();
     for class in 0..classes {
         found.push((format!("W_{}", class + 1), mean(Some(class), &sojourn)));
         found.push((format!("Wq_{}", class + 1), mean(Some(class), &wait)));
+        let number = stays.iter().filter(|stay| stay.class == class).map(overlap).sum::<f64>() / elapsed;
+        found.push((format!("L_{}", class + 1), number));
     }
     let mut sojourns: Vec<f64> = inside.iter().map(|stay| sojourn(stay)).collect();
     for &p in quantiles {
