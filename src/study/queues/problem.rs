@@ -51,7 +51,7 @@ impl From<QueueError> for QueueProblem {
             QueueError::Outside { name, value, least, most } => {
                 Self::at(option(name), format!("is `{value}`"), format!("it must lie between {least} and {most}"))
             }
-            other @ QueueError::HeavyTail { .. } => Self::Queue(other),
+            other => Self::Queue(other),
         }
     }
 }

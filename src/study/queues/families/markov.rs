@@ -2,7 +2,7 @@
 
 use super::{LAMBDA, MU, QUANTILES, RHO, SERVERS, parameter, poisson};
 use crate::queueing::Law;
-use crate::queueing::markov::{Mm1, Mmc, servers_for_waiting};
+use crate::queueing::markov::{Mm1, Mmc, servers_for_waiting, square_root_staffing};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
 use crate::study::queues::catalogue::{Kind, Model, Parameter};
 use crate::study::queues::parameters::Values;
@@ -73,7 +73,10 @@ fn mmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let queue = Mmc::new(lambda, mu, servers)?;
     let mut answer = Answer::default();
     if values.has(TARGET.name) {
-        answer = answer.named("servers", "c", "fewest servers for the target", "servers", servers as f64, Method::Exact);
+        let rule = square_root_staffing(lambda / mu, values.number(TARGET.name)?)? as f64;
+        answer = answer
+            .named("servers", "c", "fewest servers for the target", "servers", servers as f64, Method::Exact)
+            .named("servers_square_root", "c″", "the same by the square-root rule", "servers", rule, Method::Approximation);
     }
     answer = answer.all(
         Method::Exact,

@@ -1,7 +1,9 @@
 //! The entries of the catalogue, one file for each family, and the parameters that many of them share.
 
 mod batch;
+mod blind;
 mod disciplines;
+mod finite;
 mod general;
 mod loss;
 mod markov;
@@ -20,10 +22,12 @@ use crate::queueing::Law;
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
     [
         markov::MODELS,
+        finite::MODELS,
         loss::MODELS,
         general::MODELS,
         matrix::MODELS,
         priority::MODELS,
+        blind::MODELS,
         disciplines::MODELS,
         predicted::MODELS,
         batch::MODELS,

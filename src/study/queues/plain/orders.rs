@@ -23,7 +23,8 @@ pub struct Job {
     /// What was predicted of its size.
     pub predicted: f64,
     arrived: f64,
-    serial: u64,
+    /// Its number in the order of arrival.
+    pub serial: u64,
 }
 
 /// Who comes first: the least rank.

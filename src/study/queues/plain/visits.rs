@@ -37,6 +37,7 @@ pub fn measured(stays: &[Stay], classes: usize, window: (f64, f64), quantiles: &
         ("Lq", inside.iter().map(|stay| wait(stay)).sum::<f64>() / elapsed),
         ("W", mean(None, &sojourn)),
         ("Wq", mean(None, &wait)),
+        ("second_moment_wait", mean(None, &|stay| wait(stay).powi(2))),
         ("slowdown", mean(None, &|stay| sojourn(stay) / stay.size)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
