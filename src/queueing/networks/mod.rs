@@ -1,1 +1,7 @@
 //! Networks of queues.
+
+mod jackson;
+mod mva;
+
+pub use jackson::Jackson;
+pub use mva::Mva;
