@@ -9,11 +9,11 @@ use crate::queueing::fit::two_moments;
 use crate::queueing::matrix::{Map, PhaseType};
 
 /// What a phase-type law may be called.
-pub const LAWS: &str = "exponential, erlang:PHASES, h2:CV2, moments:CV2, or ph:START;RATES as ph:[0.5,0.5];[[-2,1],[0,-3]]";
+pub const LAWS: &str =
+    "exponential, erlang:PHASES, h2:CV2, moments:CV2, or ph:START;RATES as ph:[0.5,0.5];[[-2,1],[0,-3]]";
 
 /// What a process of arrivals may be called.
-pub const ARRIVALS: &str =
-    "poisson, a phase-type law of the times between, mmpp2:LEAVE1,LEAVE2,RATE1,RATE2, or map:D0;D1 as map:[[-2,1],[1,-4]];[[1,0],[0,3]]";
+pub const ARRIVALS: &str = "poisson, a phase-type law of the times between, mmpp2:LEAVE1,LEAVE2,RATE1,RATE2, or map:D0;D1 as map:[[-2,1],[1,-4]];[[1,0],[0,3]]";
 
 /// Whether the words fix the rate.
 pub fn has_its_own_rate(text: &str) -> bool {

@@ -16,8 +16,10 @@ const BATCH_TIME: Parameter = parameter("base", "s", Kind::Positive, "mean time 
 const MOST_ROOTS: u64 = 300;
 const LEAST: Parameter = parameter("least", "", Kind::Whole, "smallest batch: the server waits for so many").or("1");
 pub(super) const MOST: Parameter = parameter("most", "", Kind::Whole, "largest batch");
-pub(super) const BASE: Parameter = parameter("base", "s", Kind::NotNegative, "time of a batch apart from its customers, τ0");
-pub(super) const PER: Parameter = parameter("per", "s", Kind::NotNegative, "time that each customer adds to a batch, α");
+pub(super) const BASE: Parameter =
+    parameter("base", "s", Kind::NotNegative, "time of a batch apart from its customers, τ0");
+pub(super) const PER: Parameter =
+    parameter("per", "s", Kind::NotNegative, "time that each customer adds to a batch, α");
 
 pub(super) const MODELS: &[Model] = &[
     Model {
@@ -214,9 +216,14 @@ fn in_slots(values: &Values<'_>) -> Result<Answer, QueueProblem> {
             answer = answer.named(&key, &key, &key, "", law.quantile(p) as f64, Method::Numerical);
         }
     }
-    Ok(answer
-        .named("left_behind", "E[Q]", "left behind by a slot", "", queue.left_behind(), Method::Numerical)
-        .named("left_behind_full", "E[Q], full", "the same if only full batches leave", "", full, Method::Numerical))
+    Ok(answer.named("left_behind", "E[Q]", "left behind by a slot", "", queue.left_behind(), Method::Numerical).named(
+        "left_behind_full",
+        "E[Q], full",
+        "the same if only full batches leave",
+        "",
+        full,
+        Method::Numerical,
+    ))
 }
 
 fn in_slots_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {

@@ -2,7 +2,9 @@
 
 use super::{LAMBDA, MU, QUANTILES, parameter, poisson};
 use crate::queueing::Law;
-use crate::queueing::markov::{MmInf, erlang_b_real, erlang_c_real, servers_for_blocking, servers_for_waiting, square_root_staffing};
+use crate::queueing::markov::{
+    MmInf, erlang_b_real, erlang_c_real, servers_for_blocking, servers_for_waiting, square_root_staffing,
+};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
 use crate::study::queues::catalogue::{Kind, Model};
 use crate::study::queues::parameters::Values;
@@ -109,7 +111,14 @@ fn staffing(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let achieved = |servers: u64| erlang_c_real(servers as f64, load);
     Ok(Answer::default()
         .named("servers_waiting", "c", "servers, if they may wait", "servers", waiting as f64, Method::Exact)
-        .named("servers_square_root", "c″", "the same by the square-root rule", "servers", rule as f64, Method::Approximation)
+        .named(
+            "servers_square_root",
+            "c″",
+            "the same by the square-root rule",
+            "servers",
+            rule as f64,
+            Method::Approximation,
+        )
         .named("p_wait", "C(c, a)", "must wait then", "", achieved(waiting)?, Method::Exact)
         .named("servers_blocking", "c'", "servers, if they are turned away", "servers", blocking as f64, Method::Exact)
         .named("p_block", "B(c', a)", "turned away then", "", erlang_b_real(blocking as f64, load)?, Method::Exact))

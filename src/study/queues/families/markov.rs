@@ -76,7 +76,14 @@ fn mmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
         let rule = square_root_staffing(lambda / mu, values.number(TARGET.name)?)? as f64;
         answer = answer
             .named("servers", "c", "fewest servers for the target", "servers", servers as f64, Method::Exact)
-            .named("servers_square_root", "c″", "the same by the square-root rule", "servers", rule, Method::Approximation);
+            .named(
+                "servers_square_root",
+                "c″",
+                "the same by the square-root rule",
+                "servers",
+                rule,
+                Method::Approximation,
+            );
     }
     answer = answer.all(
         Method::Exact,

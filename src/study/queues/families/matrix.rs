@@ -1,13 +1,14 @@
 //! Phases: Markovian arrivals, phase-type service, and laws fitted to moments.
 
-use super::{LAMBDA, MEAN, MU, QUANTILES, RHO, parameter, usual};
+use super::{LAMBDA, MEAN, MU, QUANTILES, RHO, SERVERS, parameter, usual};
+use crate::queueing::Law;
 use crate::queueing::fit;
-use crate::queueing::matrix::{Map, MapPh1, PhPh1, PhaseType};
+use crate::queueing::matrix::{Map, MapMc, MapPh1, PhPh1, PhaseType};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
 use crate::study::queues::catalogue::{Kind, Model, Parameter};
 use crate::study::queues::parameters::Values;
 use crate::study::queues::phases;
-use crate::study::queues::plain::{Station, Trial};
+use crate::study::queues::plain::{Source, Station, Trial};
 use crate::study::queues::problem::QueueProblem;
 
 const FAMILY: &str = "Phases, by matrices";
@@ -51,6 +52,16 @@ pub(super) const MODELS: &[Model] = &[
         example: "--arrivals mmpp2:0.1,0.1,0.2,1 --service erlang:2",
         answer: mapph1,
         simulation: Some(mapph1_trial),
+    },
+    Model {
+        name: "mapmc",
+        family: FAMILY,
+        summary: "MAP/M/c: Markovian arrivals before several servers",
+        reference: "Neuts 1981, Matrix-Geometric Solutions in Stochastic Models, ch. 3; Latouche and Ramaswami 1993",
+        parameters: &[LAMBDA, RHO, ARRIVALS, MU, SERVERS, QUANTILES],
+        example: "--arrivals mmpp2:0.1,0.1,1,3 --servers 3",
+        answer: mapmc,
+        simulation: Some(mapmc_trial),
     },
     Model {
         name: "fit",
@@ -136,7 +147,14 @@ fn mapph1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let mut answer = usual(Method::Numerical, queue.utilization(), means)
         .with("p_wait", queue.wait_probability(), Method::Numerical)
         .named("spectral_radius", "sp(R)", "decay of the queue", "", queue.spectral_radius(), Method::Numerical)
-        .named("dispersion", "IDC(∞)", "index of dispersion of arrivals", "", arrivals.dispersion_limit(), Method::Exact);
+        .named(
+            "dispersion",
+            "IDC(∞)",
+            "index of dispersion of arrivals",
+            "",
+            arrivals.dispersion_limit(),
+            Method::Exact,
+        );
     for p in values.quantiles()? {
         answer = answer.with(&quantile_key(p, "wait"), queue.wait_quantile_s(p)?, Method::Numerical);
         answer = answer.with(&quantile_key(p, "sojourn"), queue.sojourn_quantile_s(p)?, Method::Numerical);
@@ -150,10 +168,49 @@ fn mapph1_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     Ok(Station::new(arrivals, phases::law_source(&service), 1, values.quantiles()?).trial())
 }
 
+fn mapmc_parts(values: &Values<'_>) -> Result<(Map, f64, u64), QueueProblem> {
+    let (mu, servers) = (values.number("mu")?, values.whole("servers")?);
+    if servers > 1000 {
+        return Err(QueueProblem::at("servers", format!("is `{servers}`"), "give at most 1000"));
+    }
+    let text = values.text("arrivals")?;
+    let rate = rate(values, text, mu * servers as f64)?;
+    Ok((phases::arrivals("arrivals", text, rate)?, mu, servers))
+}
+
+fn mapmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let (arrivals, mu, servers) = mapmc_parts(values)?;
+    let queue = MapMc::new(&arrivals, mu, servers as u32)?;
+    let means = [queue.mean_in_system(), queue.mean_waiting(), queue.mean_sojourn_s(), queue.mean_wait_s()];
+    let mut answer = usual(Method::Numerical, queue.utilization(), means)
+        .with("p_wait", queue.wait_probability(), Method::Numerical)
+        .named(
+            "dispersion",
+            "IDC(∞)",
+            "index of dispersion of arrivals",
+            "",
+            arrivals.dispersion_limit(),
+            Method::Exact,
+        );
+    for p in values.quantiles()? {
+        answer = answer.with(&quantile_key(p, "wait"), queue.wait_quantile_s(p)?, Method::Numerical);
+        answer = answer.with(&quantile_key(p, "sojourn"), queue.sojourn_quantile_s(p)?, Method::Numerical);
+    }
+    Ok(answer)
+}
+
+fn mapmc_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    let (arrivals, mu, servers) = mapmc_parts(values)?;
+    let service = Source::Law(Law::exponential(1.0 / mu)?);
+    Ok(Station::new(phases::arrival_source(&arrivals), service, servers, values.quantiles()?).trial())
+}
+
 fn fitted(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (mean_s, cv2) = (values.number("mean")?, values.number("cv2")?);
     let law = match (values.number_if_any("third")?, values.text("form")?) {
-        (Some(third), "two-moments") => fit::three_moments(mean_s, (1.0 + cv2) * mean_s.powi(2), third * mean_s.powi(3)),
+        (Some(third), "two-moments") => {
+            fit::three_moments(mean_s, (1.0 + cv2) * mean_s.powi(2), third * mean_s.powi(3))
+        }
         (Some(_), form) => {
             return Err(QueueProblem::at("third", format!("stands beside the form `{form}`"), "give one of the two"));
         }

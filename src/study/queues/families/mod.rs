@@ -8,6 +8,7 @@ mod general;
 mod loss;
 mod markov;
 mod matrix;
+mod networks;
 mod predicted;
 mod priority;
 mod sharing;
@@ -32,6 +33,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Model> {
         predicted::MODELS,
         batch::MODELS,
         sharing::MODELS,
+        networks::MODELS,
     ]
     .into_iter()
     .flatten()
@@ -48,7 +50,8 @@ impl Parameter {
 }
 
 const LAMBDA: Parameter = parameter("lambda", "/s", Kind::NotNegative, "arrival rate λ");
-const RHO: Parameter = parameter("rho", "", Kind::NotNegative, "utilisation ρ in place of λ, the share of the servers' rate that arrives");
+const RHO: Parameter =
+    parameter("rho", "", Kind::NotNegative, "utilisation ρ in place of λ, the share of the servers' rate that arrives");
 const MU: Parameter = parameter("mu", "/s", Kind::Positive, "service rate μ of one server").or("1");
 const MEAN: Parameter = parameter("mean", "s", Kind::Positive, "mean service time, in place of μ");
 const SERVERS: Parameter = parameter("servers", "", Kind::Whole, "servers c").or("1");
@@ -67,8 +70,12 @@ const ARRIVALS: Parameter = parameter(
     "law of the times between arrivals, with mean 1/λ, written as a law of service: exponential, constant, erlang:PHASES, h2:CV2, …",
 )
 .or("exponential");
-const CLASS: Parameter =
-    parameter("class", "", Kind::Class, "a class of customers, such as \"rate=0.3 mean=0.5 law=erlang:2\", the most urgent first");
+const CLASS: Parameter = parameter(
+    "class",
+    "",
+    Kind::Class,
+    "a class of customers, such as \"rate=0.3 mean=0.5 law=erlang:2\", the most urgent first",
+);
 const QUANTILES: Parameter =
     parameter("quantiles", "", Kind::List, "probabilities whose quantiles are wanted").or("0.95,0.99");
 

@@ -67,11 +67,8 @@ fn open(values: &Values<'_>) -> Result<Open, QueueProblem> {
 fn jackson(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let parts = open(values)?;
     let network = Jackson::new(&parts.outside, &parts.routing, &parts.rates, &parts.servers)?;
-    let found = [
-        ("L", network.mean_in_system()),
-        ("W", network.mean_sojourn_s()),
-        ("throughput", network.throughput_per_s()),
-    ];
+    let found =
+        [("L", network.mean_in_system()), ("W", network.mean_sojourn_s()), ("throughput", network.throughput_per_s())];
     let mut answer = Answer::default().all(Method::Exact, &found);
     for index in 0..parts.outside.len() {
         let (node, number) = (network.node(index), index + 1);
@@ -139,7 +136,8 @@ fn closed(values: &Values<'_>) -> Result<(Vec<f64>, f64, u64), QueueProblem> {
 fn mva(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (demands, think, customers) = closed(values)?;
     let network = Mva::new(&demands, think, customers)?;
-    let mut answer = Answer::default().exact("throughput", network.throughput_per_s()).exact("W", network.mean_sojourn_s());
+    let mut answer =
+        Answer::default().exact("throughput", network.throughput_per_s()).exact("W", network.mean_sojourn_s());
     for index in 0..demands.len() {
         answer = answer
             .exact(&format!("L_{}", index + 1), network.mean_at(index))

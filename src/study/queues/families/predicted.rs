@@ -76,7 +76,9 @@ fn error(values: &Values<'_>) -> Result<Law, QueueProblem> {
 
 fn told(lambda: f64, utilization: f64, sojourn_s: f64, mean_s: f64) -> Answer {
     let found = [("utilization", utilization), ("L", lambda * sojourn_s), ("W", sojourn_s), ("Wq", sojourn_s - mean_s)];
-    Answer::default().all(Method::Numerical, &found).note("The wait is the time in the system beyond the service itself.")
+    Answer::default()
+        .all(Method::Numerical, &found)
+        .note("The wait is the time in the system beyond the service itself.")
 }
 
 fn spjf(values: &Values<'_>) -> Result<Answer, QueueProblem> {
