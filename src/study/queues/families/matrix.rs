@@ -1,5 +1,7 @@
 //! Phases: Markovian arrivals, phase-type service, and laws fitted to moments.
 
+use nalgebra::DMatrix;
+
 use super::{LAMBDA, MEAN, MU, QUANTILES, RHO, SERVERS, parameter, usual};
 use crate::queueing::Law;
 use crate::queueing::fit;
@@ -11,7 +13,7 @@ use crate::study::queues::phases;
 use crate::study::queues::plain::{Source, Station, Trial};
 use crate::study::queues::problem::QueueProblem;
 
-const FAMILY: &str = "Phases, by matrices";
+pub(super) const FAMILY: &str = "Phases, by matrices";
 
 const SERVICE: Parameter = parameter(
     "service",
@@ -228,9 +230,9 @@ fn fitted(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 }
 
 /// A law's phases, moments, and how to write it.
-fn law_told(law: &PhaseType) -> Answer {
+pub(super) fn law_told(law: &PhaseType) -> Answer {
     let start: Vec<f64> = law.start().iter().copied().collect();
-    let rates: Vec<Vec<f64>> = law.rates().row_iter().map(|row| row.iter().copied().collect()).collect();
+    let rates = rows(law.rates());
     let third = law.moment(3) / law.mean_s().powi(3);
     let answer = Answer::default()
         .named("phases", "n", "phases", "phases", law.phases() as f64, Method::Exact)
@@ -243,10 +245,14 @@ fn law_told(law: &PhaseType) -> Answer {
     answer.note(format!("As an option: \"ph:{};{}\"", bare(&start), bare_rows(&rates)))
 }
 
+pub(super) fn rows(matrix: &DMatrix<f64>) -> Vec<Vec<f64>> {
+    matrix.row_iter().map(|row| row.iter().copied().collect()).collect()
+}
+
 fn bare(numbers: &[f64]) -> String {
     format!("[{}]", numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(","))
 }
 
-fn bare_rows(rows: &[Vec<f64>]) -> String {
+pub(super) fn bare_rows(rows: &[Vec<f64>]) -> String {
     format!("[{}]", rows.iter().map(|row| bare(row)).collect::<Vec<_>>().join(","))
 }

@@ -4,6 +4,7 @@ mod batch;
 mod blind;
 mod disciplines;
 mod finite;
+mod fit;
 mod general;
 mod loss;
 mod markov;
@@ -12,6 +13,7 @@ mod networks;
 mod predicted;
 mod priority;
 mod sharing;
+mod transient;
 
 use super::answer::{Answer, Method};
 use super::catalogue::{Kind, Model, Parameter};
@@ -27,12 +29,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Model> {
         loss::MODELS,
         general::MODELS,
         matrix::MODELS,
+        fit::MODELS,
         priority::MODELS,
         blind::MODELS,
         disciplines::MODELS,
         predicted::MODELS,
         batch::MODELS,
         sharing::MODELS,
+        transient::MODELS,
         networks::MODELS,
     ]
     .into_iter()
