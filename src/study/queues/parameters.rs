@@ -140,20 +140,6 @@ impl<'a> Values<'a> {
         law::parse("service", text, self.mean_service_s()?)
     }
 
-    /// The law of the times between arrivals, with its mean from λ, or from ρ and the rate at which the servers can work.
-    pub(super) fn arrivals(&self, capacity_per_s: f64) -> Result<Law, QueueProblem> {
-        let text = self.text("arrivals")?;
-        if law::has_its_own_mean(text) {
-            self.none_of(&["lambda", "rho"], text)?;
-            return law::parse("arrivals", text, 1.0);
-        }
-        let lambda = self.arrivals_per_s(capacity_per_s)?;
-        if lambda <= 0.0 {
-            return Err(QueueProblem::at("lambda", format!("is `{lambda}`"), "give a rate above 0"));
-        }
-        law::parse("arrivals", text, 1.0 / lambda)
-    }
-
     /// The probabilities at which quantiles are asked for.
     pub(super) fn quantiles(&self) -> Result<Vec<f64>, QueueProblem> {
         let list = self.list("quantiles")?;

@@ -63,6 +63,13 @@ fn modulated(values: &Values<'_>) -> Result<Answer, QueueProblem> {
         .named("rate", "λ", "arrivals", "/s", map.rate_per_s(), Method::Exact)
         .named("cv2", "cv²", "squared coefficient of variation", "", map.squared_cv()?, Method::Exact)
         .named("dispersion", "IDC(∞)", "index of dispersion", "", map.dispersion_limit(), Method::Exact)
-        .named("autocorrelation", "r₁", "correlation of one interval with the next", "", map.autocorrelation(1)?, Method::Exact)
+        .named(
+            "autocorrelation",
+            "r₁",
+            "correlation of one interval with the next",
+            "",
+            map.autocorrelation(1)?,
+            Method::Exact,
+        )
         .note(format!("As an option: \"map:{};{}\"", bare_rows(&silent), bare_rows(&arriving))))
 }

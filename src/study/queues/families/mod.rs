@@ -67,13 +67,6 @@ const SERVICE: Parameter = parameter(
      pareto:SHAPE; or uniform:LOW,HIGH in seconds",
 )
 .or("exponential");
-const ARRIVALS: Parameter = parameter(
-    "arrivals",
-    "",
-    Kind::Law,
-    "law of the times between arrivals, with mean 1/λ, written as a law of service: exponential, constant, erlang:PHASES, h2:CV2, …",
-)
-.or("exponential");
 const CLASS: Parameter = parameter(
     "class",
     "",

@@ -1,7 +1,7 @@
 //! Networks of queues.
 
 use super::parameter;
-use crate::queueing::networks::{Jackson, Mva};
+use crate::queueing::networks::{Closed, Jackson, Mva, asymptotic_bounds};
 use crate::study::queues::answer::{Answer, Method};
 use crate::study::queues::catalogue::{Kind, Model};
 use crate::study::queues::parameters::Values;
@@ -40,6 +40,21 @@ pub(super) const MODELS: &[Model] = &[
         answer: mva,
         simulation: Some(mva_trial),
     },
+    Model {
+        name: "closed",
+        family: FAMILY,
+        summary: "A closed network of stations with several servers and a think time (convolution)",
+        reference: "Gordon and Newell 1967, Operations Research 15:254–265; Buzen 1973, Communications of the ACM 16:527–531",
+        parameters: &[
+            parameter("demands", "s", Kind::List, "work of a customer at each station in one round"),
+            parameter("servers", "", Kind::List, "servers at each station; one each unless given"),
+            parameter("think", "s", Kind::NotNegative, "think time between two rounds").or("0"),
+            parameter("customers-inside", "", Kind::Whole, "customers"),
+        ],
+        example: "--demands 0.5,0.3 --servers 2,1 --think 1 --customers-inside 5",
+        answer: convolved,
+        simulation: Some(closed_trial),
+    },
 ];
 
 struct Open {
@@ -51,17 +66,28 @@ struct Open {
 
 fn open(values: &Values<'_>) -> Result<Open, QueueProblem> {
     let (outside, routing, rates) = (values.list("outside")?, values.matrix("routing")?, values.list("rates")?);
-    let servers = if values.has("servers") { values.list("servers")? } else { vec![1.0; outside.len()] };
-    if let Some(wrong) = servers.iter().find(|count| !(count.fract() == 0.0 && **count >= 1.0 && **count <= 1e6)) {
-        return Err(QueueProblem::at("servers", format!("holds `{wrong}`"), "give whole numbers from 1 to 1000000"));
-    }
+    let servers = servers(values, outside.len())?;
     let nodes = outside.len();
     for (name, count) in [("routing", routing.len()), ("rates", rates.len()), ("servers", servers.len())] {
         if count != nodes {
             return Err(QueueProblem::at(name, format!("has {count} nodes"), format!("`outside` has {nodes}")));
         }
     }
-    Ok(Open { outside, routing, rates, servers: servers.into_iter().map(|count| count as u64).collect() })
+    Ok(Open { outside, routing, rates, servers })
+}
+
+/// One each unless given.
+fn servers(values: &Values<'_>, nodes: usize) -> Result<Vec<u64>, QueueProblem> {
+    if !values.has("servers") {
+        return Ok(vec![1; nodes]);
+    }
+    let given = values.list("servers")?;
+    match given.iter().find(|count| !(count.fract() == 0.0 && **count >= 1.0 && **count <= 1e6)) {
+        Some(wrong) => {
+            Err(QueueProblem::at("servers", format!("holds `{wrong}`"), "give whole numbers from 1 to 1000000"))
+        }
+        None => Ok(given.into_iter().map(|count| count as u64).collect()),
+    }
 }
 
 fn jackson(values: &Values<'_>) -> Result<Answer, QueueProblem> {
@@ -143,30 +169,74 @@ fn mva(values: &Values<'_>) -> Result<Answer, QueueProblem> {
             .exact(&format!("L_{}", index + 1), network.mean_at(index))
             .exact(&format!("utilization_{}", index + 1), network.utilization(index));
     }
+    let (low, high) = asymptotic_bounds(&demands, think, customers)?;
+    Ok(answer.named("throughput_low", "X ≥", "throughput, at least", "/s", low, Method::Bound).named(
+        "throughput_high",
+        "X ≤",
+        "throughput, at most",
+        "/s",
+        high,
+        Method::Bound,
+    ))
+}
+
+fn convolved(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let (demands, think, customers) = closed(values)?;
+    let network = Closed::new(&demands, &station_servers(values, &demands)?, think, customers as usize)?;
+    let mut answer =
+        Answer::default().exact("throughput", network.throughput_per_s()).exact("W", network.mean_sojourn_s());
+    for index in 0..demands.len() {
+        answer = answer.exact(&format!("L_{}", index + 1), network.mean_at(index));
+    }
     Ok(answer)
 }
 
-/// One visit to each station in turn, the thinkers last.
+fn station_servers(values: &Values<'_>, demands: &[f64]) -> Result<Vec<u64>, QueueProblem> {
+    let servers = servers(values, demands.len())?;
+    if servers.len() != demands.len() {
+        let problem = format!("has {} stations", servers.len());
+        return Err(QueueProblem::at("servers", problem, format!("`demands` has {}", demands.len())));
+    }
+    Ok(servers)
+}
+
 fn mva_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     let (demands, think, customers) = closed(values)?;
+    let servers = vec![1; demands.len()];
+    Ok(round(demands, servers, think, customers))
+}
+
+fn closed_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    let (demands, think, customers) = closed(values)?;
+    let servers = station_servers(values, &demands)?;
+    Ok(round(demands, servers, think, customers))
+}
+
+/// One visit to each station in turn, the thinkers last.
+fn round(demands: Vec<f64>, servers: Vec<u64>, think: f64, customers: u64) -> Trial {
     let stations = demands.len();
     let places = stations + usize::from(think > 0.0);
     let mut start = vec![0; places];
     start[places - 1] = customers;
-    let rates = demands.clone();
+    let pace: Vec<(f64, u64)> = demands.into_iter().zip(servers).collect();
+    let (first, inside) = (pace[0], pace.clone());
     let mut chain = Chain::new(start, move |state, jumps| {
         for (place, &present) in state.iter().enumerate().filter(|(_, present)| **present > 0) {
-            let rate_per_s = if place < stations { 1.0 / rates[place] } else { present as f64 / think };
+            let rate_per_s = match inside.get(place) {
+                Some(&(demand, servers)) => present.min(servers) as f64 / demand,
+                None => present as f64 / think,
+            };
             jumps.push(Jump { rate_per_s, from: Some((place, 1)), to: Some(((place + 1) % places, 1)) });
         }
     })
-    .read("present", move |state| state[..stations].iter().sum::<u64>() as f64);
-    let first = demands[0];
-    chain = chain.read("throughput", move |state| f64::from(u8::from(state[0] > 0)) / first);
-    for station in 0..stations {
+    .read("present", move |state| state[..stations].iter().sum::<u64>() as f64)
+    .read("throughput", move |state| state[0].min(first.1) as f64 / first.0);
+    for (station, (_, servers)) in pace.into_iter().enumerate() {
         chain = chain
             .read(format!("L_{}", station + 1), move |state| state[station] as f64)
-            .read(format!("utilization_{}", station + 1), move |state| f64::from(u8::from(state[station] > 0)));
+            .read(format!("utilization_{}", station + 1), move |state| {
+                state[station].min(servers) as f64 / servers as f64
+            });
     }
-    Ok(chain.quotient("W", "present", "throughput").trial())
+    chain.quotient("W", "present", "throughput").trial()
 }

@@ -99,11 +99,7 @@ fn fluid(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let servers = values.number("servers")?;
     let fluid = MmcFluid::new(values.number("lambda")?, values.number("mu")?, servers)?;
     let start = values.number("start")?;
-    let answer = number(
-        Answer::default(),
-        fluid.mean_in_system(start, values.number("time")?)?,
-        Method::Approximation,
-    );
+    let answer = number(Answer::default(), fluid.mean_in_system(start, values.number("time")?)?, Method::Approximation);
     Ok(match fluid.time_to_drain_s(start)? {
         Some(time) => answer.named("time_to_drain", "t₀", "time until nobody waits", "s", time, Method::Approximation),
         None => answer.note("The waiting line never ends: it grows, or keeps its length."),
