@@ -33,7 +33,9 @@ fn checks_table(outcomes: &[Outcome], whole: bool) -> Table {
         }
     }
     if !whole {
-        table.note("Shown: what is not as expected, and one interval of each simulated case. `--all` shows every check.");
+        table.note(
+            "Shown: what is not as expected, and one interval of each simulated case. `--all` shows every check.",
+        );
     }
     table.note(
         "Simulated: 95 % intervals over independent trials (Student). `misses` is what one interval in twenty does; together they are held to \
@@ -123,7 +125,10 @@ pub fn coverage_line(outcomes: &[Outcome]) -> String {
 
 /// The names of cases.
 pub fn cases_table(cases: &[Case]) -> Table {
-    let mut table = Table::new("Cases", vec![Column::text("case"), Column::text("quantities"), Column::text("quick"), Column::text("source")]);
+    let mut table = Table::new(
+        "Cases",
+        vec![Column::text("case"), Column::text("quantities"), Column::text("quick"), Column::text("source")],
+    );
     for case in cases {
         let quantities: Vec<&str> = case.expected.keys().map(String::as_str).collect();
         table.row(vec![
@@ -155,7 +160,10 @@ pub fn case_tables(outcomes: &[Outcome]) -> Vec<Table> {
 fn asked(case: &Case) -> String {
     use crate::study::validate::Question;
     let words = |parameters: &crate::study::queues::Parameters| {
-        parameters.iter().map(|(name, values)| format!(" --{name} {}", values.join(&format!(" --{name} ")))).collect::<String>()
+        parameters
+            .iter()
+            .map(|(name, values)| format!(" --{name} {}", values.join(&format!(" --{name} "))))
+            .collect::<String>()
     };
     match &case.question {
         Question::Queue { model, parameters } => format!("theory of {model}{}", words(parameters)),

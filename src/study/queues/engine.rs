@@ -3,11 +3,11 @@
 //! Exponential, Erlang and hyperexponential services are exact, by random iteration times. Where a service time must be known in advance
 //! (orders by size) or shared (processor sharing) it is a whole number of small tokens; [`Prepared::lattice`] bounds what that changes.
 
+use super::Kind;
 use super::class::Class as Stream;
 use super::law;
 use super::parameters::{Parameters, number_of};
 use super::problem::QueueProblem;
-use super::Kind;
 use crate::queueing::{Law, Shape};
 use crate::scenario::{
     Admission, ArrivalLaw, Class, Cluster, Engine, Instance, LengthLaw, Order, Policy, Preemption, Prompts, RateShape,
@@ -144,7 +144,13 @@ fn constant(tokens: u64) -> LengthLaw {
 fn steps_of(service: &Law, tokens: bool) -> Result<(Vec<Class>, f64, StepNoise, f64), QueueProblem> {
     let mean = service.mean_s();
     let alone = |output| vec![Class::new("customer", constant(1), output)];
-    let unlike = || QueueProblem::at("service", "has no counterpart in the engine", "choose exponential, constant, erlang, h2 or uniform");
+    let unlike = || {
+        QueueProblem::at(
+            "service",
+            "has no counterpart in the engine",
+            "choose exponential, constant, erlang, h2 or uniform",
+        )
+    };
     Ok(match service.shape() {
         Shape::Constant { .. } => (alone(constant(1)), mean, StepNoise::None, 0.0),
         Shape::Gamma { shape, .. } if !tokens && (shape - shape.round()).abs() < 1e-9 => {
@@ -155,7 +161,10 @@ fn steps_of(service: &Law, tokens: bool) -> Result<(Vec<Class>, f64, StepNoise, 
         }
         Shape::Uniform { low_s, high_s } => {
             let grain = mean / GRAIN;
-            let law = LengthLaw::Uniform { min: (low_s / grain).round().max(1.0) as u64, max: (high_s / grain).round() as u64 };
+            let law = LengthLaw::Uniform {
+                min: (low_s / grain).round().max(1.0) as u64,
+                max: (high_s / grain).round() as u64,
+            };
             (alone(law), grain, StepNoise::None, 1.0 / GRAIN)
         }
         Shape::Hyperexponential { branches } if !tokens => {

@@ -47,7 +47,8 @@ pub fn measure(model: &Prepared, length: Length, seed: u64, progress: Progress<'
 fn figures(model: &Prepared, runs: &[Run]) -> Vec<(String, Figure)> {
     let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
     let share = |area: &dyn Fn(&Window) -> i128| {
-        let each: Vec<f64> = windows.iter().map(|window| area(window) as f64 / (window.end - window.start).0 as f64).collect();
+        let each: Vec<f64> =
+            windows.iter().map(|window| area(window) as f64 / (window.end - window.start).0 as f64).collect();
         mean_interval(&each, CONFIDENCE)
     };
     let pool = model.scenario.cluster.is_some();

@@ -65,7 +65,8 @@ fn counts(scenario: &Scenario, options: &Options, saturated: bool) -> Vec<(Strin
     let totals = &run.totals;
     let area = totals.waiting + totals.running + totals.swapped;
     let members = scenario.members();
-    let cap = members.iter().map(|(member, _)| member.instance.kv_tokens).try_fold(0, |sum: u64, cap| Some(sum.max(cap?)));
+    let cap =
+        members.iter().map(|(member, _)| member.instance.kv_tokens).try_fold(0, |sum: u64, cap| Some(sum.max(cap?)));
     let over = cap.map_or(0, |cap| (account.peak_kv - cap as i64).max(0));
     let mut found = vec![
         ("completed", totals.completed as f64),

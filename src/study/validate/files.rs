@@ -35,16 +35,22 @@ pub fn from_folder(folder: &Path) -> Result<Vec<Case>, ScenarioError> {
     let mut found = Vec::new();
     for file in &files {
         let origin = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| ScenarioError::at("", format!("cannot be read: {error}"), "give a text file").in_file(&origin))?;
-        let group = file.strip_prefix(folder).unwrap_or(file).with_extension("").display().to_string().replace('\\', "/");
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            ScenarioError::at("", format!("cannot be read: {error}"), "give a text file").in_file(&origin)
+        })?;
+        let group =
+            file.strip_prefix(folder).unwrap_or(file).with_extension("").display().to_string().replace('\\', "/");
         let place = file.parent().unwrap_or(folder);
         let beside = |name: &str| std::fs::read_to_string(place.join(name)).ok();
         found.extend(read::cases(&group, &origin, &text, &beside)?);
     }
     if found.is_empty() {
         let problem = format!("`{}` holds no cases", folder.display());
-        return Err(ScenarioError::at("--cases", problem, "name a folder with .toml files as validation/README.md tells"));
+        return Err(ScenarioError::at(
+            "--cases",
+            problem,
+            "name a folder with .toml files as validation/README.md tells",
+        ));
     }
     Ok(found)
 }

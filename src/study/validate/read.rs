@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{Case, EngineQuestion, Expected, Question, Tolerance};
 use crate::scenario::trace::{Blocks, Trace, TraceRequest};
 use crate::scenario::{Override, Scenario, ScenarioError, Time, TraceMode, TraceSource, load, presets};
-use crate::study::queues::{Parameters, catalogue, engine};
+use crate::study::queues::{Parameters, engine};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,7 +129,10 @@ impl Entry {
         let tolerance = self.tolerance()?;
         let mut cases = Vec::new();
         for row in self.rows(beside)? {
-            let judged = self.judged.clone().or_else(|| (row.expected.len() == 1).then(|| row.expected.keys().next().cloned())?);
+            let judged = self
+                .judged
+                .clone()
+                .or_else(|| (row.expected.len() == 1).then(|| row.expected.keys().next().cloned())?);
             if let Some(key) = &judged
                 && !row.expected.contains_key(key)
             {
@@ -150,10 +153,19 @@ impl Entry {
     }
 
     fn tolerance(&self) -> Result<Tolerance, ScenarioError> {
-        let numbers = [("relative", self.relative), ("absolute", self.absolute), ("printed", self.printed), ("equivalence", self.equivalence)];
+        let numbers = [
+            ("relative", self.relative),
+            ("absolute", self.absolute),
+            ("printed", self.printed),
+            ("equivalence", self.equivalence),
+        ];
         for (key, value) in numbers.into_iter().chain([("half_width", self.half_width)]) {
             if value.is_some_and(|value| !(value.is_finite() && value >= 0.0)) {
-                return Err(wrong(key, format!("is `{}`", value.unwrap_or(f64::NAN)), "give a finite number of at least 0"));
+                return Err(wrong(
+                    key,
+                    format!("is `{}`", value.unwrap_or(f64::NAN)),
+                    "give a finite number of at least 0",
+                ));
             }
         }
         let given = numbers.iter().filter(|(_, value)| value.is_some()).count() + usize::from(self.interval);
@@ -191,7 +203,8 @@ impl Entry {
             if self.grid.len() > 1 {
                 return Err(wrong("grid", "has several keys", "give a grid of one parameter"));
             }
-            let quick = values.iter().map(|value| (value, self.quick)).chain(self.full.iter().map(|value| (value, false)));
+            let quick =
+                values.iter().map(|value| (value, self.quick)).chain(self.full.iter().map(|value| (value, false)));
             let at = |(value, quick): (&f64, bool)| {
                 row(format!(", {key} = {value}"), None, Table::from_iter([(key.clone(), (*value).into())]), quick)
             };
@@ -212,7 +225,8 @@ impl Entry {
 
     /// A row of the table for each of its lines; the columns in `given` are parameters, the others quantities, and all are named.
     fn rows_of_table(&self, file: &str, text: &str) -> Result<Vec<Row>, ScenarioError> {
-        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
         let unreadable = |error: csv::Error| wrong("table", format!("`{file}`: {error}"), "give lines of equal length");
         let names = reader.headers().map_err(unreadable)?.clone();
         let listed: Vec<&str> = self.expected.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -221,8 +235,17 @@ impl Entry {
             let problem = format!("has a column `{name}`");
             return Err(wrong(&format!("table `{file}`"), problem, "name it in `given` or in the list `expected`"));
         }
-        if let Some(name) = listed.iter().copied().chain(self.given.iter().map(String::as_str)).find(|name| names.iter().all(|column| column != *name)) {
-            return Err(wrong("expected", format!("names `{name}`, which is no column of `{file}`"), "name the columns"));
+        if let Some(name) = listed
+            .iter()
+            .copied()
+            .chain(self.given.iter().map(String::as_str))
+            .find(|name| names.iter().all(|column| column != *name))
+        {
+            return Err(wrong(
+                "expected",
+                format!("names `{name}`, which is no column of `{file}`"),
+                "name the columns",
+            ));
         }
         let mut rows = Vec::new();
         for record in reader.records() {
@@ -231,12 +254,14 @@ impl Entry {
             for (name, cell) in names.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
                 if self.given.iter().any(|given| given == name) {
                     label += &format!(", {name} = {cell}");
-                    let number = cell.parse::<f64>().ok().filter(|_| self.kind != Kind::Queue);
+                    let number = cell.parse::<f64>().ok().filter(|_| matches!(self.kind, Kind::Solve));
                     set.insert(name.to_owned(), number.map_or_else(|| cell.into(), Value::from));
                 } else {
                     let number = cell.parse::<f64>().ok().filter(|value| value.is_finite());
                     let remedy = "give a number, or leave the cell empty";
-                    let number = number.ok_or_else(|| wrong(&format!("table `{file}`"), format!("holds `{cell}` under `{name}`"), remedy))?;
+                    let number = number.ok_or_else(|| {
+                        wrong(&format!("table `{file}`"), format!("holds `{cell}` under `{name}`"), remedy)
+                    })?;
                     expected.insert(name.to_owned(), Expected::Value(number));
                 }
             }
@@ -250,7 +275,7 @@ impl Entry {
         match self.kind {
             Kind::Queue | Kind::Law => {
                 let (model, parameters) = self.model_of(row)?;
-                super::laws::knows(&model).map_err(|error| wrong("model", error, "`fluidsim queue list` names the models"))?;
+                super::laws::knows(&model).map_err(|error| wrong("model", error, ""))?;
                 Ok(Question::Queue { model, parameters })
             }
             Kind::Engine if queue => {
@@ -275,7 +300,8 @@ impl Entry {
     }
 
     fn model_of(&self, row: &Row) -> Result<(String, Parameters), ScenarioError> {
-        let model = self.model.clone().ok_or_else(|| wrong("model", "is missing", "name a model of `fluidsim queue list`"))?;
+        let model =
+            self.model.clone().ok_or_else(|| wrong("model", "is missing", "name a model of `fluidsim queue list`"))?;
         let mut parameters = Parameters::new();
         for (name, value) in self.parameters.iter().chain(&row.set) {
             match value {
@@ -296,7 +322,8 @@ impl Entry {
             (None, Some(Value::Table(table))) => ("scenario".to_owned(), table.to_string()),
             _ => return Err(wrong("scenario", "is missing", "name a preset, or write [case.scenario]")),
         };
-        let set: Vec<Override> = self.set.iter().chain(&row.set).map(|(key, value)| Override::new("set", key, value.clone())).collect();
+        let set: Vec<Override> =
+            self.set.iter().chain(&row.set).map(|(key, value)| Override::new("set", key, value.clone())).collect();
         let scenario = load(&origin, &text, &set)?;
         if self.requests.is_empty() { Ok(scenario) } else { self.replayed(scenario) }
     }
@@ -339,9 +366,4 @@ fn expected_of(value: &Value) -> Result<BTreeMap<String, Expected>, ScenarioErro
         }
     };
     table.iter().map(one).collect()
-}
-
-/// Whether the catalogue has a model.
-pub fn is_catalogued(model: &str) -> bool {
-    catalogue::named(model).is_ok()
 }

@@ -38,7 +38,8 @@ pub fn run(cases: &[Case], quick: bool, seed: u64, clock: Clock<'_>, progress: P
 /// FNV-1a of the name, from the user's seed on.
 fn seed_of(case: &Case, seed: u64) -> u64 {
     let name = format!("{}/{}", case.group, case.name);
-    name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn ask(case: &Case, quick: bool, seed: u64) -> Answer {
@@ -59,9 +60,7 @@ fn ask(case: &Case, quick: bool, seed: u64) -> Answer {
             }
             Err(problem) => Answer { figures: Vec::new(), sample: one, refusal: Some(problem.to_string()) },
         },
-        Question::Solve(scenario) => {
-            Answer { figures: solved(&fluid::solve(scenario)), sample: one, refusal: None }
-        }
+        Question::Solve(scenario) => Answer { figures: solved(&fluid::solve(scenario)), sample: one, refusal: None },
         Question::Engine(question) => Answer {
             figures: engine_run::measure(question, seed, &silent),
             sample: Sample { trials: question.trials, lattice: 0.0 },
