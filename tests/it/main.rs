@@ -24,3 +24,4 @@ mod resume;
 mod rules;
 mod run;
 mod trust;
+mod validate;

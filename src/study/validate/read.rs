@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{Case, EngineQuestion, Expected, Question, Tolerance};
 use crate::scenario::trace::{Blocks, Trace, TraceRequest};
 use crate::scenario::{Override, Scenario, ScenarioError, Time, TraceMode, TraceSource, load, presets};
-use crate::study::queues::{Parameters, catalogue, engine};
+use crate::study::queues::{Parameters, engine};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -254,7 +254,7 @@ impl Entry {
             for (name, cell) in names.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
                 if self.given.iter().any(|given| given == name) {
                     label += &format!(", {name} = {cell}");
-                    let number = cell.parse::<f64>().ok().filter(|_| self.kind != Kind::Queue);
+                    let number = cell.parse::<f64>().ok().filter(|_| matches!(self.kind, Kind::Solve));
                     set.insert(name.to_owned(), number.map_or_else(|| cell.into(), Value::from));
                 } else {
                     let number = cell.parse::<f64>().ok().filter(|value| value.is_finite());
@@ -275,8 +275,7 @@ impl Entry {
         match self.kind {
             Kind::Queue | Kind::Law => {
                 let (model, parameters) = self.model_of(row)?;
-                super::laws::knows(&model)
-                    .map_err(|error| wrong("model", error, "`fluidsim queue list` names the models"))?;
+                super::laws::knows(&model).map_err(|error| wrong("model", error, ""))?;
                 Ok(Question::Queue { model, parameters })
             }
             Kind::Engine if queue => {
@@ -367,9 +366,4 @@ fn expected_of(value: &Value) -> Result<BTreeMap<String, Expected>, ScenarioErro
         }
     };
     table.iter().map(one).collect()
-}
-
-/// Whether the catalogue has a model.
-pub fn is_catalogued(model: &str) -> bool {
-    catalogue::named(model).is_ok()
 }
