@@ -9,6 +9,16 @@ pub enum QueueError {
         /// Arrival rate less service rate, customers per second; 0 at the boundary itself.
         growth_per_s: f64,
     },
+    /// A node of a network to which work comes at least as fast as it is served.
+    #[error(
+        "node {node} of the network grows by {growth_per_s} customers per second; lower its arrivals or add service"
+    )]
+    UnstableNode {
+        /// The node, counted from 0.
+        node: usize,
+        /// Arrival rate less service rate of the node, customers per second.
+        growth_per_s: f64,
+    },
     /// The tail of a birth–death chain does not sum.
     #[error("the geometric tail has ratio {ratio}; it must be below 1")]
     HeavyTail {

@@ -21,7 +21,8 @@ pub fn queue_report(findings: &Findings, format: Format) -> String {
 
 /// A row for every quantity, at every value of the range.
 fn by_quantity(findings: &Findings, for_programs: bool) -> Table {
-    let mut columns: Vec<Column> = findings.range.iter().map(|name| Column::number(name, unit_of(findings, name))).collect();
+    let mut columns: Vec<Column> =
+        findings.range.iter().map(|name| Column::number(name, unit_of(findings, name))).collect();
     match for_programs {
         true => columns.push(Column::text("key")),
         false => columns.extend(["quantity", "symbol"].map(Column::text)),
@@ -61,7 +62,7 @@ fn quantity_cells(quantity: &Quantity, for_programs: bool) -> Vec<Cell> {
         true => vec![Cell::text(&quantity.key)],
         false => vec![Cell::text(&quantity.what), Cell::text(&quantity.symbol)],
     };
-    cells.extend([value_cell(quantity.value), Cell::text(quantity.unit), Cell::text(quantity.method.name())]);
+    cells.extend([value_cell(quantity), Cell::text(quantity.unit), Cell::text(quantity.method.name())]);
     cells
 }
 
@@ -71,8 +72,12 @@ fn given(value: f64) -> Cell {
     Cell::digits(value, digits)
 }
 
-fn value_cell(value: f64) -> Cell {
-    if value == f64::INFINITY { Cell::text("infinite") } else { Cell::digits(value, DIGITS) }
+fn value_cell(quantity: &Quantity) -> Cell {
+    match (quantity.value, quantity.unit) {
+        (f64::INFINITY, _) => Cell::text("infinite"),
+        (value, "servers" | "phases") => Cell::Count(value as u64),
+        (value, _) => Cell::digits(value, DIGITS),
+    }
 }
 
 fn simulated_cells(one: &Compared) -> [Cell; 3] {
@@ -105,7 +110,11 @@ fn by_value(findings: &Findings, range: &str, for_programs: bool) -> Table {
     let mut table = Table::new(findings.model.summary, columns);
     for point in &findings.points {
         let mut cells = vec![point.at.map_or(Cell::Absent, given)];
-        cells.extend(quantities.iter().map(|quantity| value_at(point, &quantity.key).map_or(Cell::Absent, value_cell)));
+        cells.extend(
+            quantities
+                .iter()
+                .map(|quantity| one_at(point, &quantity.key).map_or(Cell::Absent, |one| value_cell(&one.quantity))),
+        );
         if unstable {
             cells.push(Cell::text(match point.found {
                 Found::Stable { .. } => "stable".to_owned(),
@@ -137,10 +146,6 @@ fn one_at<'a>(point: &'a Point, key: &str) -> Option<&'a Compared> {
         Found::Stable { compared, .. } => compared.iter().find(|one| one.quantity.key == key),
         Found::Unstable { .. } => None,
     }
-}
-
-fn value_at(point: &Point, key: &str) -> Option<f64> {
-    one_at(point, key).map(|one| one.quantity.value)
 }
 
 fn unit_of<'a>(findings: &'a Findings, name: &str) -> &'a str {
@@ -207,10 +212,8 @@ pub fn queue_plot(findings: &Findings) -> Vec<Plot> {
     let quantities = quantities_of(findings);
     let with_unit = |unit: &str| quantities.iter().find(|quantity| quantity.unit == unit).copied();
     let named = |key: &str| quantities.iter().find(|quantity| quantity.key == key).copied();
-    let mut shown: Vec<&Quantity> = [named("W").or_else(|| with_unit("s")), named("Lq").or_else(|| named("L"))]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut shown: Vec<&Quantity> =
+        [named("W").or_else(|| with_unit("s")), named("Lq").or_else(|| named("L"))].into_iter().flatten().collect();
     if shown.is_empty() {
         shown.extend(quantities.first());
     }
@@ -236,7 +239,8 @@ fn panel(findings: &Findings, quantity: &Quantity, x_label: &str) -> Plot {
 pub fn model_list(format: Format) -> String {
     let for_programs = matches!(format, Format::Csv | Format::Json);
     if for_programs {
-        let mut table = Table::new("Queueing models", ["model", "family", "what it is", "reference"].map(Column::text).to_vec());
+        let mut table =
+            Table::new("Queueing models", ["model", "family", "what it is", "reference"].map(Column::text).to_vec());
         for model in catalogue::models() {
             table.row([model.name, model.family, model.summary, model.reference].map(Cell::text).to_vec());
         }

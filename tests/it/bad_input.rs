@@ -193,7 +193,11 @@ const CASES: &[Case] = &[
     (&["queue", "mm1", "--rho", "0.5", "--plot", "mm1.svg"], "--plot: ", &["needs a range", "FROM:TO:STEP"]),
     (&["queue", "mmc", "--rho", "0.5", "--servers", "0"], "--servers: ", &["`0`", "from 1"]),
     (&["queue", "mmc", "--rho", "0.5", "--servers", "2.5"], "--servers: ", &["`2.5`", "whole number"]),
-    (&["queue", "mg1", "--rho", "0.5", "--service", "erlnag:2"], "--service: ", &["`erlnag:2`", "did you mean `erlang`?"]),
+    (
+        &["queue", "mg1", "--rho", "0.5", "--service", "erlnag:2"],
+        "--service: ",
+        &["`erlnag:2`", "did you mean `erlang`?"],
+    ),
     (&["queue", "mg1", "--rho", "0.5", "--service", "h2:0.5"], "--service: ", &["`h2:0.5`", "above 1"]),
     (&["queue", "mg1", "--lambda", "0.5", "--mean", "1", "--mu", "1"], "--mean: ", &["beside `mu`", "one of the two"]),
     (

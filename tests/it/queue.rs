@@ -40,7 +40,8 @@ fn a_range_is_a_table_with_a_row_for_each_value() {
 #[test]
 fn an_unstable_queue_tells_how_fast_it_grows() {
     insta::assert_snapshot!("queue_mm1_unstable", queue(&["mm1", "--lambda", "1.2"]).fine());
-    let simulated = queue(&["mm1", "--rho", "0.5,1.5", "--trials", "3", "--customers", "1000", "--format", "csv"]).fine();
+    let simulated =
+        queue(&["mm1", "--rho", "0.5,1.5", "--trials", "3", "--customers", "1000", "--format", "csv"]).fine();
     assert!(simulated.contains("\n1.5,growth,0.5,/s,exact,"), "{simulated}");
 }
 
@@ -59,7 +60,9 @@ fn a_range_can_be_plotted() {
 /// Words as a shell would part them: quotation marks hold blanks together.
 fn words(line: &str) -> Vec<&str> {
     let parts = line.split('"').enumerate();
-    parts.flat_map(|(index, part)| if index % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect()
+    parts
+        .flat_map(|(index, part)| if index % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+        .collect()
 }
 
 /// Fixed seed; the exit code is 1 when a quantity lies where an error rate of 0.001 over the model's quantities does not allow it.

@@ -98,7 +98,8 @@ impl FromArgMatches for Chosen {
             return Ok(Self::List { format: ListOptions::from_arg_matches(inner)?.format });
         }
         let mut parameters = Parameters::new();
-        let model = catalogue::named(name).map_err(|problem| Error::raw(clap::error::ErrorKind::InvalidSubcommand, problem))?;
+        let model =
+            catalogue::named(name).map_err(|problem| Error::raw(clap::error::ErrorKind::InvalidSubcommand, problem))?;
         for parameter in model.parameters {
             for value in inner.get_many::<String>(parameter.name).into_iter().flatten() {
                 parameters.add(parameter.name, value);

@@ -61,7 +61,11 @@ fn model(model: &'static Model, parameters: &Parameters, options: &Options, seed
     check_files(&[("--out", options.output.out.as_deref()), ("--plot", options.plot.as_deref())])?;
     let points = question::points(model, parameters).map_err(as_option)?;
     if options.plot.is_some() && points < 2 {
-        return Err(usage_error("--plot", "needs a range", "give one number as FROM:TO:STEP, such as --rho 0.1:0.9:0.1"));
+        return Err(usage_error(
+            "--plot",
+            "needs a range",
+            "give one number as FROM:TO:STEP, such as --rho 0.1:0.9:0.1",
+        ));
     }
     let simulation = simulation(options, seed)?;
     let bar = Progress::over(simulation.map_or(0, |simulation| simulation.trials) * points as u64, "simulating");

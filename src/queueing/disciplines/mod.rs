@@ -2,6 +2,7 @@
 //!
 //! | served | model | sizes must be known |
 //! |---|---|---|
+//! | first come, last come or at random, to the end | [`Blind`] | no |
 //! | all at once, equally | [`ProcessorSharing`] | no |
 //! | by class | [`Priority`] | no |
 //! | shortest first, to the end | [`Sjf`] | yes |
@@ -13,6 +14,7 @@
 
 #[cfg(test)]
 mod bessel;
+mod blind;
 mod las;
 mod one_bit;
 mod predicted;
@@ -24,6 +26,7 @@ mod queue;
 mod sjf;
 mod srpt;
 
+pub use blind::{Blind, BlindOrder};
 pub use las::Las;
 pub use one_bit::OneBit;
 pub use predicted::Predicted;
@@ -38,7 +41,8 @@ mod tests {
     use super::*;
     use crate::queueing::Law;
 
-    /// SRPT is the best of all; PSJF is better than sharing for every law (Wierman and Harchol-Balter 2003, SIGMETRICS).
+    /// SRPT is the best of all; PSJF is better than sharing for every law (Wierman, Harchol-Balter and Osogami 2005,
+    /// *Nearly insensitive bounds on SMART scheduling*, SIGMETRICS).
     #[test]
     fn more_knowledge_is_never_worse() {
         let laws = [

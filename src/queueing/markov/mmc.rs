@@ -135,8 +135,7 @@ impl Mmc {
         let (fast, slow) = (self.services_per_s.max(self.spare_per_s), self.services_per_s.min(self.spare_per_s));
         let gap = fast - slow;
         let spread = if gap * t_s < 1e-300 { t_s } else { -(-gap * t_s).exp_m1() / gap };
-        (-self.services_per_s * t_s).exp()
-            + self.delay_probability * self.services_per_s * (-slow * t_s).exp() * spread
+        (-self.services_per_s * t_s).exp() + self.delay_probability * self.services_per_s * (-slow * t_s).exp() * spread
     }
 }
 

@@ -204,7 +204,7 @@ mod tests {
     fn laws_integrate_to_their_means_and_quantiles_invert_them() {
         let map = Map::mmpp2([0.2, 0.5], [0.4, 2.0]).unwrap();
         let queue = MapPh1::new(&map, &PhaseType::erlang(0.7, 3).unwrap()).unwrap();
-        let (cells, width) = (8000, 0.025);
+        let (cells, width) = (4000, 0.025);
         let simpson = |f: &dyn Fn(f64) -> f64| {
             let weight = |i| if i == 0 || i == cells { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
             (0..=cells).map(|i| weight(i) * f(f64::from(i) * width)).sum::<f64>() * width / 3.0

@@ -393,12 +393,10 @@ mod tests {
         let start: Vec<f64> = (0..n).map(|_| rng.random::<f64>() + 0.01).collect();
         let total: f64 = start.iter().sum();
         let start: Vec<f64> = start.iter().map(|p| p / total).collect();
-        let mut rates = vec![vec![0.0; n]; n];
-        for i in 0..n {
-            for j in 0..n {
-                rates[i][j] = if i == j { 0.0 } else { rng.random::<f64>() };
-            }
-            rates[i][i] = -rates[i].iter().sum::<f64>() - rng.random::<f64>() - 0.1;
+        let mut rates: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| rng.random()).collect()).collect();
+        for (i, row) in rates.iter_mut().enumerate() {
+            row[i] = 0.0;
+            row[i] = -row.iter().sum::<f64>() - rng.random::<f64>() - 0.1;
         }
         PhaseType::new(&start, &rates).unwrap()
     }

@@ -198,6 +198,24 @@ mod tests {
         }
     }
     #[test]
+    fn exponential_service_waits_by_the_root_of_the_transform() {
+        // GI/M/1, μ = 1: σ = A*(1 − σ), Wq = σ/(1 − σ).
+        let table = [
+            ("E2", 0.5, 0.38196601125),
+            ("E2", 0.8, 0.739852949126),
+            ("H2", 0.8, 0.907571662593),
+            ("E2", 0.9, 0.868217893672),
+            ("H2", 0.9, 0.957281127576),
+        ];
+        for (interval, rho, sigma) in table {
+            let queue = PhPh1::new(&law(interval, 1.0 / rho), &law("M", 1.0)).unwrap();
+            assert_relative_eq!(queue.spectral_radius(), sigma, max_relative = 1e-11);
+            assert_relative_eq!(queue.wait_probability(), sigma, max_relative = 1e-11);
+            assert_relative_eq!(queue.mean_wait_s(), sigma / (1.0 - sigma), max_relative = 1e-10);
+        }
+    }
+
+    #[test]
     fn one_phase_each_is_mm1() {
         for rho in [0.05, 0.5, 0.95, 0.9999] {
             let queue = PhPh1::new(&law("M", 1.0 / rho), &law("M", 1.0)).unwrap();

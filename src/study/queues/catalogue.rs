@@ -42,10 +42,7 @@ pub enum Kind {
 impl Kind {
     /// Whether it is one number, which may run over a range.
     pub fn is_number(self) -> bool {
-        matches!(
-            self,
-            Self::Number | Self::Positive | Self::NotNegative | Self::Share | Self::Whole | Self::Count
-        )
+        matches!(self, Self::Number | Self::Positive | Self::NotNegative | Self::Share | Self::Whole | Self::Count)
     }
 
     /// The word for a value in a help text.

@@ -5,8 +5,7 @@ use crate::queueing::Law;
 use crate::scenario::nearest::nearest;
 
 /// What a law may be called, with its parameter.
-pub const FORMS: &str =
-    "exponential, constant, erlang:PHASES, h2:CV2, gamma:CV2, lognormal:CV2, weibull:SHAPE, pareto:SHAPE, uniform:LOW,HIGH";
+pub const FORMS: &str = "exponential, constant, erlang:PHASES, h2:CV2, gamma:CV2, lognormal:CV2, weibull:SHAPE, pareto:SHAPE, uniform:LOW,HIGH";
 
 const NAMES: [&str; 10] =
     ["exponential", "constant", "erlang", "h2", "gamma", "lognormal", "weibull", "pareto", "uniform", "deterministic"];
@@ -51,9 +50,8 @@ pub fn parse(key: &str, text: &str, mean_s: f64) -> Result<Law, QueueProblem> {
             Law::uniform(low, high)
         }
         _ => {
-            let remedy = nearest(name, NAMES).map_or(format!("write one of {FORMS}"), |near| {
-                format!("did you mean `{near}`? Laws are {FORMS}")
-            });
+            let remedy = nearest(name, NAMES)
+                .map_or(format!("write one of {FORMS}"), |near| format!("did you mean `{near}`? Laws are {FORMS}"));
             return Err(wrong(remedy));
         }
     };

@@ -11,6 +11,7 @@ mod families;
 mod law;
 pub mod measured;
 mod parameters;
+mod phases;
 mod plain;
 mod problem;
 pub mod question;

@@ -123,32 +123,21 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Refuses names that say again what `text` says.
+    pub(super) fn none_of(&self, names: &[&str], text: &str) -> Result<(), QueueProblem> {
+        names.iter().find(|name| self.has(name)).map_or(Ok(()), |name| {
+            Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"))
+        })
+    }
+
     /// The law of service, with its mean from `mean` or `mu`.
     pub(super) fn service(&self) -> Result<Law, QueueProblem> {
         let text = self.text("service")?;
         if law::has_its_own_mean(text) {
-            for name in ["mu", "mean"].into_iter().filter(|name| self.has(name)) {
-                return Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"));
-            }
+            self.none_of(&["mu", "mean"], text)?;
             return law::parse("service", text, 1.0);
         }
         law::parse("service", text, self.mean_service_s()?)
-    }
-
-    /// The law of the times between arrivals, with its mean from λ, or from ρ and the rate at which the servers can work.
-    pub(super) fn arrivals(&self, capacity_per_s: f64) -> Result<Law, QueueProblem> {
-        let text = self.text("arrivals")?;
-        if law::has_its_own_mean(text) {
-            for name in ["lambda", "rho"].into_iter().filter(|name| self.has(name)) {
-                return Err(QueueProblem::at(name, format!("stands beside `{text}`, which has a mean"), "leave it out"));
-            }
-            return law::parse("arrivals", text, 1.0);
-        }
-        let lambda = self.arrivals_per_s(capacity_per_s)?;
-        if lambda <= 0.0 {
-            return Err(QueueProblem::at("lambda", format!("is `{lambda}`"), "give a rate above 0"));
-        }
-        law::parse("arrivals", text, 1.0 / lambda)
     }
 
     /// The probabilities at which quantiles are asked for.

@@ -44,14 +44,16 @@ impl QueueProblem {
 impl From<QueueError> for QueueProblem {
     fn from(error: QueueError) -> Self {
         match error {
-            QueueError::Unstable { growth_per_s } => Self::Unstable { growth_per_s },
+            QueueError::Unstable { growth_per_s } | QueueError::UnstableNode { growth_per_s, .. } => {
+                Self::Unstable { growth_per_s }
+            }
             QueueError::Parameter { name, value, must } => {
                 Self::at(option(name), format!("is `{value}`"), format!("it must be {must}"))
             }
             QueueError::Outside { name, value, least, most } => {
                 Self::at(option(name), format!("is `{value}`"), format!("it must lie between {least} and {most}"))
             }
-            other @ QueueError::HeavyTail { .. } => Self::Queue(other),
+            other => Self::Queue(other),
         }
     }
 }

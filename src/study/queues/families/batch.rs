@@ -2,7 +2,7 @@
 
 use super::{LAMBDA, QUANTILES, RHO, parameter, poisson};
 use crate::queueing::Law;
-use crate::queueing::batch::{Bulk, DynamicUnbounded, MmBulk, MmBulkMinimum};
+use crate::queueing::batch::{Bulk, BulkLaw, Dynamic, DynamicUnbounded, MmBulk, MmBulkMinimum};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
 use crate::study::queues::catalogue::{Kind, Model, Parameter};
 use crate::study::queues::parameters::Values;
@@ -12,10 +12,14 @@ use crate::study::queues::problem::QueueProblem;
 pub(super) const FAMILY: &str = "Service in batches";
 
 const BATCH_TIME: Parameter = parameter("base", "s", Kind::Positive, "mean time of a batch, exponential").or("1");
+/// Largest batch whose law is told: the work grows as its square.
+const MOST_ROOTS: u64 = 300;
 const LEAST: Parameter = parameter("least", "", Kind::Whole, "smallest batch: the server waits for so many").or("1");
 pub(super) const MOST: Parameter = parameter("most", "", Kind::Whole, "largest batch");
-pub(super) const BASE: Parameter = parameter("base", "s", Kind::NotNegative, "time of a batch apart from its customers, τ0");
-pub(super) const PER: Parameter = parameter("per", "s", Kind::NotNegative, "time that each customer adds to a batch, α");
+pub(super) const BASE: Parameter =
+    parameter("base", "s", Kind::NotNegative, "time of a batch apart from its customers, τ0");
+pub(super) const PER: Parameter =
+    parameter("per", "s", Kind::NotNegative, "time that each customer adds to a batch, α");
 
 pub(super) const MODELS: &[Model] = &[
     Model {
@@ -39,6 +43,16 @@ pub(super) const MODELS: &[Model] = &[
         simulation: Some(bulk_minimum_trial),
     },
     Model {
+        name: "batch",
+        family: FAMILY,
+        summary: "Dynamic batching: whoever waits is taken up to b; a batch of n lasts exactly τ0 + αn",
+        reference: "Inoue 2021, Performance Evaluation 147:102183; Bailey 1954, JRSS B 16:80–87",
+        parameters: &[LAMBDA, RHO, BASE, PER, MOST],
+        example: "--lambda 2 --base 1.8874 --per 0.1438 --most 8",
+        answer: dynamic,
+        simulation: Some(dynamic_trial),
+    },
+    Model {
         name: "batch-unlimited",
         family: FAMILY,
         summary: "Dynamic batching without a cap: a batch of b lasts exactly τ0 + αb",
@@ -56,6 +70,7 @@ pub(super) const MODELS: &[Model] = &[
         parameters: &[
             parameter("arrivals", "", Kind::Positive, "mean number that comes in a slot"),
             parameter("batch", "", Kind::Whole, "most that leave in a slot"),
+            QUANTILES,
         ],
         example: "--arrivals 3 --batch 4",
         answer: in_slots,
@@ -154,12 +169,61 @@ fn unlimited_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     Ok(Batches::new(lambda, move |size, _| base_s + per_s * size as f64).trial())
 }
 
+/// λ, τ0, α, b.
+fn dynamic_parts(values: &Values<'_>) -> Result<(f64, f64, f64, u64), QueueProblem> {
+    let (base_s, per_s, most) = (values.number("base")?, values.number("per")?, values.whole("most")?);
+    if most > 2000 {
+        return Err(QueueProblem::at("most", format!("is `{most}`"), "give at most 2000, or ask `batch-unlimited`"));
+    }
+    let lambda = values.arrivals_per_s(most as f64 / (base_s + per_s * most as f64))?;
+    poisson(lambda)?;
+    Ok((lambda, base_s, per_s, most))
+}
+
+fn dynamic(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let (lambda, base_s, per_s, most) = dynamic_parts(values)?;
+    let queue = Dynamic::linear(lambda, per_s, base_s, most as u32)?;
+    let found = [
+        ("load", lambda / queue.capacity_per_s()),
+        ("utilization", queue.utilization()),
+        ("L", queue.mean_in_system()),
+        ("Lq", queue.mean_waiting()),
+        ("W", queue.mean_sojourn_s()),
+        ("Wq", queue.mean_wait_s()),
+        ("p_idle", queue.idle_probability()),
+        ("mean_batch", queue.mean_batch()),
+    ];
+    let answer = Answer::default().all(Method::Numerical, &found);
+    let capacity = queue.capacity_per_s();
+    Ok(answer.named("capacity", "λ*", "largest rate that can be served", "/s", capacity, Method::Exact))
+}
+
+fn dynamic_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    let (lambda, base_s, per_s, most) = dynamic_parts(values)?;
+    Ok(Batches::new(lambda, move |size, _| base_s + per_s * size as f64).with_sizes(1, most).trial())
+}
+
 fn in_slots(values: &Values<'_>) -> Result<Answer, QueueProblem> {
-    let queue = Bulk::new(values.number("arrivals")?, values.whole("batch")?)?;
+    let (arrivals, batch) = (values.number("arrivals")?, values.whole("batch")?);
+    let queue = Bulk::new(arrivals, batch)?;
     let full = queue.left_behind_full_batches();
-    Ok(Answer::default()
-        .named("left_behind", "E[Q]", "left behind by a slot", "", queue.left_behind(), Method::Numerical)
-        .named("left_behind_full", "E[Q], full", "the same if only full batches leave", "", full, Method::Numerical))
+    let mut answer = Answer::default();
+    if batch <= MOST_ROOTS {
+        let law = BulkLaw::new(arrivals, batch as u32)?;
+        answer = answer.with("p_empty", law.probability(0), Method::Numerical);
+        for p in values.quantiles()? {
+            let key = quantile_key(p, "left_behind");
+            answer = answer.named(&key, &key, &key, "", law.quantile(p) as f64, Method::Numerical);
+        }
+    }
+    Ok(answer.named("left_behind", "E[Q]", "left behind by a slot", "", queue.left_behind(), Method::Numerical).named(
+        "left_behind_full",
+        "E[Q], full",
+        "the same if only full batches leave",
+        "",
+        full,
+        Method::Numerical,
+    ))
 }
 
 fn in_slots_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {

@@ -11,18 +11,16 @@ use crate::study::queues::problem::QueueProblem;
 
 pub(super) const FAMILY: &str = "Laws of any form, first come, first served";
 
-pub(super) const MODELS: &[Model] = &[
-    Model {
-        name: "mg1",
-        family: FAMILY,
-        summary: "M/G/1: Poisson arrivals, service by any law",
-        reference: "Pollaczek 1930 and Khinchine 1932; Kleinrock 1975, Queueing Systems vol. 1, §5.6 and §5.7",
-        parameters: &[LAMBDA, RHO, MU, MEAN, SERVICE, QUANTILES],
-        example: "--rho 0.8 --service h2:4",
-        answer: mg1,
-        simulation: Some(mg1_trial),
-    },
-];
+pub(super) const MODELS: &[Model] = &[Model {
+    name: "mg1",
+    family: FAMILY,
+    summary: "M/G/1: Poisson arrivals, service by any law",
+    reference: "Pollaczek 1930 and Khinchine 1932; Kleinrock 1975, Queueing Systems vol. 1, §5.6 and §5.7",
+    parameters: &[LAMBDA, RHO, MU, MEAN, SERVICE, QUANTILES],
+    example: "--rho 0.8 --service h2:4",
+    answer: mg1,
+    simulation: Some(mg1_trial),
+}];
 
 fn mg1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let service = values.service()?;

@@ -1,11 +1,19 @@
 //! The entries of the catalogue, one file for each family, and the parameters that many of them share.
 
 mod batch;
+mod blind;
 mod disciplines;
+mod finite;
+mod fit;
 mod general;
+mod loss;
 mod markov;
+mod matrix;
+mod networks;
+mod predicted;
 mod priority;
 mod sharing;
+mod transient;
 
 use super::answer::{Answer, Method};
 use super::catalogue::{Kind, Model, Parameter};
@@ -15,7 +23,24 @@ use crate::queueing::Law;
 
 /// Every entry, in the order of the list.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
-    [markov::MODELS, general::MODELS, priority::MODELS, disciplines::MODELS, batch::MODELS, sharing::MODELS].into_iter().flatten()
+    [
+        markov::MODELS,
+        finite::MODELS,
+        loss::MODELS,
+        general::MODELS,
+        matrix::MODELS,
+        fit::MODELS,
+        priority::MODELS,
+        blind::MODELS,
+        disciplines::MODELS,
+        predicted::MODELS,
+        batch::MODELS,
+        sharing::MODELS,
+        transient::MODELS,
+        networks::MODELS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 const fn parameter(name: &'static str, unit: &'static str, kind: Kind, help: &'static str) -> Parameter {
@@ -29,7 +54,8 @@ impl Parameter {
 }
 
 const LAMBDA: Parameter = parameter("lambda", "/s", Kind::NotNegative, "arrival rate λ");
-const RHO: Parameter = parameter("rho", "", Kind::NotNegative, "utilisation ρ in place of λ, the share of the servers' rate that arrives");
+const RHO: Parameter =
+    parameter("rho", "", Kind::NotNegative, "utilisation ρ in place of λ, the share of the servers' rate that arrives");
 const MU: Parameter = parameter("mu", "/s", Kind::Positive, "service rate μ of one server").or("1");
 const MEAN: Parameter = parameter("mean", "s", Kind::Positive, "mean service time, in place of μ");
 const SERVERS: Parameter = parameter("servers", "", Kind::Whole, "servers c").or("1");
@@ -41,15 +67,12 @@ const SERVICE: Parameter = parameter(
      pareto:SHAPE; or uniform:LOW,HIGH in seconds",
 )
 .or("exponential");
-const ARRIVALS: Parameter = parameter(
-    "arrivals",
+const CLASS: Parameter = parameter(
+    "class",
     "",
-    Kind::Law,
-    "law of the times between arrivals, with mean 1/λ, written as a law of service: exponential, constant, erlang:PHASES, h2:CV2, …",
-)
-.or("exponential");
-const CLASS: Parameter =
-    parameter("class", "", Kind::Class, "a class of customers, such as \"rate=0.3 mean=0.5 law=erlang:2\", the most urgent first");
+    Kind::Class,
+    "a class of customers, such as \"rate=0.3 mean=0.5 law=erlang:2\", the most urgent first",
+);
 const QUANTILES: Parameter =
     parameter("quantiles", "", Kind::List, "probabilities whose quantiles are wanted").or("0.95,0.99");
 

@@ -1,7 +1,7 @@
 //! M/G/1 shared equally, and by classes of priority.
 
-use super::disciplines::{FAMILY, PARAMETERS, rate_and_law, simulated};
 use super::CLASS;
+use super::disciplines::{FAMILY, PARAMETERS, rate_and_law, simulated};
 use crate::queueing::disciplines::{Preemption, Priority, ProcessorSharing};
 use crate::queueing::{Law, QueueError};
 use crate::study::queues::answer::{Answer, Method};
@@ -53,7 +53,9 @@ fn ps(values: &Values<'_>) -> Result<Answer, QueueProblem> {
         ("Wq", queue.mean_wait_s()),
         ("slowdown", queue.mean_slowdown()),
     ];
-    Ok(Answer::default().all(Method::Exact, &values).note("The wait is the time in the system beyond the service itself."))
+    Ok(Answer::default()
+        .all(Method::Exact, &values)
+        .note("The wait is the time in the system beyond the service itself."))
 }
 
 fn ps_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
@@ -92,7 +94,8 @@ fn by_class(values: &Values<'_>, preemption: Preemption) -> Result<Answer, Queue
             }
             Err(error @ QueueError::Unstable { .. }) if index == 0 => return Err(error.into()),
             Err(QueueError::Unstable { growth_per_s }) => {
-                answer = answer.note(format!("Class {number} is unstable: it grows by {growth_per_s} customers per second."));
+                answer = answer
+                    .note(format!("Class {number} is unstable: it grows by {growth_per_s} customers per second."));
             }
             Err(error) => return Err(error.into()),
         }

@@ -1,14 +1,23 @@
 //! Independent times between arrivals by any law, exponential service.
 
 use super::general::FAMILY;
-use super::{ARRIVALS, LAMBDA, MU, QUANTILES, RHO, SERVERS, usual};
+use super::{LAMBDA, MU, QUANTILES, RHO, SERVERS, parameter, poisson, usual};
 use crate::queueing::Law;
 use crate::queueing::general::{Gim1, Gimc};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
-use crate::study::queues::catalogue::Model;
+use crate::study::queues::catalogue::{Kind, Model, Parameter};
+use crate::study::queues::law;
 use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Source, Station, Trial};
 use crate::study::queues::problem::QueueProblem;
+
+const ARRIVALS: Parameter = parameter(
+    "arrivals",
+    "",
+    Kind::Law,
+    "law of the times between arrivals, with mean 1/λ, written as a law of service: exponential, constant, erlang:PHASES, h2:CV2, …",
+)
+.or("exponential");
 
 pub(super) const MODELS: &[Model] = &[
     Model {
@@ -33,9 +42,21 @@ pub(super) const MODELS: &[Model] = &[
     },
 ];
 
+/// The law of the times between arrivals, with its mean from λ, or from ρ and the rate at which the servers can work.
+fn arrivals(values: &Values<'_>, capacity_per_s: f64) -> Result<Law, QueueProblem> {
+    let text = values.text("arrivals")?;
+    if law::has_its_own_mean(text) {
+        values.none_of(&["lambda", "rho"], text)?;
+        return law::parse("arrivals", text, 1.0);
+    }
+    let lambda = values.arrivals_per_s(capacity_per_s)?;
+    poisson(lambda)?;
+    law::parse("arrivals", text, 1.0 / lambda)
+}
+
 fn gim1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let mu = values.number("mu")?;
-    let queue = Gim1::new(&values.arrivals(mu)?, mu)?;
+    let queue = Gim1::new(&arrivals(values, mu)?, mu)?;
     let mut answer = usual(
         Method::Exact,
         queue.utilization(),
@@ -56,7 +77,7 @@ fn gim1_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
 
 fn gimc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (mu, servers) = (values.number("mu")?, values.whole("servers")?);
-    let queue = Gimc::new(&values.arrivals(mu * servers as f64)?, mu, servers)?;
+    let queue = Gimc::new(&arrivals(values, mu * servers as f64)?, mu, servers)?;
     let mut answer = usual(
         Method::Exact,
         queue.utilization(),
@@ -75,7 +96,7 @@ fn gimc_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
 
 fn gi_station(values: &Values<'_>, servers: u64) -> Result<Trial, QueueProblem> {
     let mu = values.number("mu")?;
-    let arrivals = Source::Law(values.arrivals(mu * servers as f64)?);
+    let arrivals = Source::Law(arrivals(values, mu * servers as f64)?);
     let service = Source::Law(Law::exponential(1.0 / mu)?);
     Ok(Station::new(arrivals, service, servers, values.quantiles()?).trial())
 }

@@ -12,7 +12,8 @@ use crate::study::queues::problem::QueueProblem;
 const FAMILY: &str = "Servers that slow with the number present";
 
 const WORK: Parameter = parameter("work", "units", Kind::Positive, "mean work of a customer");
-const BASE: Parameter = parameter("base", "s", Kind::NotNegative, "seconds per unit of work with nobody else, apart from the slope");
+const BASE: Parameter =
+    parameter("base", "s", Kind::NotNegative, "seconds per unit of work with nobody else, apart from the slope");
 const SLOPE: Parameter = parameter("slope", "s", Kind::Positive, "seconds per unit of work that each one present adds");
 const MOST: Parameter = parameter("most", "", Kind::Whole, "customers served at once; the others wait");
 
@@ -97,6 +98,7 @@ fn limited(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 fn limited_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     let (lambda, work, base_s, slope_s, most) = limited_parameters(values)?;
     poisson(lambda)?;
-    let shared = Sharing::new(lambda, Law::exponential(work)?).with_pace(move |n| n as f64 / (base_s + slope_s * n as f64));
+    let shared =
+        Sharing::new(lambda, Law::exponential(work)?).with_pace(move |n| n as f64 / (base_s + slope_s * n as f64));
     Ok(shared.with_most(most as usize).with_quantiles(values.quantiles()?).trial())
 }

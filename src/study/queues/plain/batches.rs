@@ -79,9 +79,13 @@ impl Batches {
         let overlap = |from: f64, to: f64| (to.min(window.1) - from.max(window.0)).max(0.0);
         let inside: Vec<&Visit> =
             visits.iter().filter(|visit| window.0 <= visit.arrived && visit.arrived <= window.1).collect();
-        let mean = |part: &dyn Fn(&Visit) -> f64| inside.iter().map(|visit| part(visit)).sum::<f64>() / inside.len() as f64;
-        let begun: Vec<f64> =
-            batches.iter().filter(|batch| window.0 <= batch.0 && batch.0 <= window.1).map(|batch| batch.2 as f64).collect();
+        let mean =
+            |part: &dyn Fn(&Visit) -> f64| inside.iter().map(|visit| part(visit)).sum::<f64>() / inside.len() as f64;
+        let begun: Vec<f64> = batches
+            .iter()
+            .filter(|batch| window.0 <= batch.0 && batch.0 <= window.1)
+            .map(|batch| batch.2 as f64)
+            .collect();
         let over_batches = |power: i32| begun.iter().map(|size| size.powi(power)).sum::<f64>() / begun.len() as f64;
         let busy = batches.iter().map(|batch| overlap(batch.0, batch.1)).sum::<f64>() / elapsed;
         let (wait, sojourn) = (|visit: &Visit| visit.begun - visit.arrived, |visit: &Visit| visit.left - visit.arrived);

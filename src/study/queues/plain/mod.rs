@@ -13,7 +13,7 @@ mod tests;
 
 pub(super) use batches::{Batches, slots};
 pub(super) use jumps::{Chain, Jump, Paths};
-pub(super) use orders::{Job, Orders};
+pub(super) use orders::Orders;
 pub(super) use sharing::Sharing;
 pub(super) use station::{Source, Station};
 

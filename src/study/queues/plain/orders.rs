@@ -23,7 +23,8 @@ pub struct Job {
     /// What was predicted of its size.
     pub predicted: f64,
     arrived: f64,
-    serial: u64,
+    /// Its number in the order of arrival.
+    pub serial: u64,
 }
 
 /// Who comes first: the least rank.
@@ -38,8 +39,6 @@ pub struct Orders {
     rank: Rank,
     preemptive: bool,
     predict: Option<Predict>,
-    newest_first: bool,
-    quantiles: Vec<f64>,
 }
 
 impl Orders {
@@ -50,22 +49,12 @@ impl Orders {
 
     /// Several classes.
     pub fn of_classes(classes: Vec<Class>, rank: Rank, preemptive: bool) -> Self {
-        Self { classes, rank, preemptive, predict: None, newest_first: false, quantiles: Vec::new() }
+        Self { classes, rank, preemptive, predict: None }
     }
 
     /// With a prediction of every size.
     pub fn with_prediction(self, predict: impl Fn(f64, &mut Stream) -> f64 + Send + Sync + 'static) -> Self {
         Self { predict: Some(Box::new(predict)), ..self }
-    }
-
-    /// With the newest first among equals in place of the oldest.
-    pub fn with_newest_first(self) -> Self {
-        Self { newest_first: true, ..self }
-    }
-
-    /// With quantiles of the time in the system.
-    pub fn with_quantiles(self, quantiles: Vec<f64>) -> Self {
-        Self { quantiles, ..self }
     }
 
     /// As a trial.
@@ -74,7 +63,7 @@ impl Orders {
     }
 
     fn key(&self, job: &Job) -> (At, u64) {
-        (At((self.rank)(job)), if self.newest_first { u64::MAX - job.serial } else { job.serial })
+        (At((self.rank)(job)), job.serial)
     }
 
     fn draw(&self, now: f64, serial: u64, total_per_s: f64, rng: &mut Stream) -> Job {
@@ -143,7 +132,7 @@ impl Orders {
             };
             queue.push(Reverse((self.key(&waits), Waiting(waits))));
         }
-        measured(&stays, self.many(), window, &self.quantiles)
+        measured(&stays, self.many(), window, &[])
     }
 
     /// The number of classes that are told apart.

@@ -116,6 +116,15 @@ impl Station {
         Trial::new(move |rng, customers| self.run(rng, customers))
     }
 
+    /// As a trial that tells these quantities alone.
+    pub fn trial_of(self, keys: &'static [&'static str]) -> Trial {
+        Trial::new(move |rng, customers| {
+            let mut found = self.run(rng, customers);
+            found.retain(|(key, _)| keys.contains(&key.as_str()));
+            found
+        })
+    }
+
     fn run(&self, rng: &mut Stream, customers: u64) -> Measured {
         let skipped = warm_up(customers);
         let (mut arrival_phase, mut service_phase) = (0, 0);

@@ -10,8 +10,7 @@ use crate::study::queues::class::Class;
 /// Holds that `truth` is within the interval of what the trials say of `key`.
 #[track_caller]
 fn expect(trial: &Trial, customers: u64, truths: &[(&str, f64)]) {
-    let runs: Vec<Measured> =
-        (0..20).map(|k| trial.run(&mut stream(3, &format!("trial {k}")), customers)).collect();
+    let runs: Vec<Measured> = (0..20).map(|k| trial.run(&mut stream(3, &format!("trial {k}")), customers)).collect();
     for &(key, truth) in truths {
         let samples: Vec<f64> =
             runs.iter().map(|run| run.iter().find(|pair| pair.0 == key).unwrap_or_else(|| panic!("{key}")).1).collect();
@@ -37,15 +36,14 @@ fn a_station_is_the_queues_that_it_is_known_by() {
     );
     let room = Station::new(poisson(1.6), unit(), 2, Vec::new()).with_room(5).trial();
     expect(&room, 20_000, &[("p_block", 0.102744193047), ("L", 2.16124015452), ("throughput", 1.43560929113)]);
-    let patience = Station::new(poisson(9.0), unit(), 10, Vec::new()).with_patience(Law::exponential(2.0).unwrap()).trial();
+    let patience =
+        Station::new(poisson(9.0), unit(), 10, Vec::new()).with_patience(Law::exponential(2.0).unwrap()).trial();
     expect(&patience, 20_000, &[("p_abandon", 0.0670117154734), ("p_wait", 0.468941704441), ("Lq", 1.20621087852)]);
     // D/M/1 and two exponential phases before exponential service at ρ = .8.
     let steady = Station::new(Source::Law(Law::constant(1.25).unwrap()), unit(), 1, Vec::new()).trial();
     expect(&steady, 20_000, &[("Wq", 1.69273083992)]);
-    let phases = Source::Phases {
-        quiet: vec![vec![-1.6, 1.6], vec![0.0, -1.6]],
-        marked: vec![vec![0.0, 0.0], vec![1.6, 0.0]],
-    };
+    let phases =
+        Source::Phases { quiet: vec![vec![-1.6, 1.6], vec![0.0, -1.6]], marked: vec![vec![0.0, 0.0], vec![1.6, 0.0]] };
     expect(&Station::new(phases, unit(), 1, Vec::new()).trial(), 20_000, &[("Wq", 2.84397976699)]);
     let free = Station::new(poisson(3.0), unit(), 1, Vec::new()).with_a_server_each().trial();
     expect(&free, 5_000, &[("L", 3.0), ("W", 1.0), ("p_wait", 0.0)]);

@@ -21,8 +21,7 @@ pub struct Stay {
 pub fn measured(stays: &[Stay], classes: usize, window: (f64, f64), quantiles: &[f64]) -> Measured {
     let elapsed = window.1 - window.0;
     let overlap = |stay: &Stay| (stay.left.min(window.1) - stay.arrived.max(window.0)).max(0.0);
-    let inside: Vec<&Stay> =
-        stays.iter().filter(|stay| window.0 <= stay.arrived && stay.arrived <= window.1).collect();
+    let inside: Vec<&Stay> = stays.iter().filter(|stay| window.0 <= stay.arrived && stay.arrived <= window.1).collect();
     let mean = |class: Option<usize>, part: &dyn Fn(&Stay) -> f64| {
         let chosen = || inside.iter().filter(|stay| class.is_none_or(|class| stay.class == class));
         chosen().map(|stay| part(stay)).sum::<f64>() / chosen().count() as f64
@@ -37,6 +36,7 @@ pub fn measured(stays: &[Stay], classes: usize, window: (f64, f64), quantiles: &
         ("Lq", inside.iter().map(|stay| wait(stay)).sum::<f64>() / elapsed),
         ("W", mean(None, &sojourn)),
         ("Wq", mean(None, &wait)),
+        ("second_moment_wait", mean(None, &|stay| wait(stay).powi(2))),
         ("slowdown", mean(None, &|stay| sojourn(stay) / stay.size)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
