@@ -45,14 +45,13 @@ Examples:
 
 fn command(model: &'static Model) -> Command {
     let mut command = Command::new(model.name)
-        .about(model.summary)
-        .long_about(format!("{}\n\n{}", model.summary, model.reference))
         .hide(true)
         .after_help(format!("Example:\n  fluidsim queue {} {}", model.name, model.example));
     for parameter in model.parameters {
         command = command.arg(argument(parameter));
     }
-    Options::augment_args(command)
+    let words = format!("{}\n\n{}", model.summary, model.reference);
+    Options::augment_args(command).about(model.summary).long_about(words)
 }
 
 fn argument(parameter: &'static Parameter) -> Arg {

@@ -45,7 +45,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "batch",
         family: FAMILY,
-        summary: "Dynamic batching: whoever waits is taken up to b; a batch of n lasts exactly τ0 + αn",
+        summary: "Dynamic batching up to b: a batch of n lasts exactly τ0 + αn",
         reference: "Inoue 2021, Performance Evaluation 147:102183; Bailey 1954, JRSS B 16:80–87",
         parameters: &[LAMBDA, RHO, BASE, PER, MOST],
         example: "--lambda 2 --base 1.8874 --per 0.1438 --most 8",

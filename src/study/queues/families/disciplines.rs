@@ -45,7 +45,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "las",
         family: FAMILY,
-        summary: "LAS (foreground–background): those with the least service so far share the server",
+        summary: "LAS (foreground–background): those with the least service so far first",
         reference: "Kleinrock 1976, Queueing Systems vol. 2, §4.6",
         parameters: PARAMETERS,
         example: "--rho 0.8 --service weibull:0.5",

@@ -12,7 +12,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "fit-data",
         family: FAMILY,
-        summary: "A hyper-Erlang law fitted to observed times by EM, its order by Schwarz's criterion",
+        summary: "A hyper-Erlang law fitted to observed times by EM",
         reference: "Thümmler, Buchholz and Telek 2006, IEEE Transactions on Dependable and Secure Computing 3:245–258",
         parameters: &[
             parameter("data", "s", Kind::List, "observed times"),
@@ -26,7 +26,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "fit-mmpp2",
         family: FAMILY,
-        summary: "A modulated Poisson process of two states with given variation and index of dispersion",
+        summary: "A Poisson process modulated by two states, of given dispersion",
         reference: "Heffes and Lucantoni 1986, IEEE Journal on Selected Areas in Communications 4:856–868",
         parameters: &[
             parameter("rate", "/s", Kind::Positive, "arrivals per second"),

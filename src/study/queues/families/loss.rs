@@ -40,7 +40,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "staffing",
         family: FAMILY,
-        summary: "The fewest servers for a wanted share of arrivals that wait or are turned away",
+        summary: "The fewest servers for a wanted share that waits or is turned away",
         reference: "Erlang 1917; Halfin and Whitt 1981, Operations Research 29:567–588",
         parameters: &[
             parameter("load", "erlangs", Kind::NotNegative, "offered load a = λ/μ"),

@@ -43,7 +43,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "closed",
         family: FAMILY,
-        summary: "A closed network of stations with several servers and a think time (convolution)",
+        summary: "A closed network of several servers at each station (convolution)",
         reference: "Gordon and Newell 1967, Operations Research 15:254–265; Buzen 1973, Communications of the ACM 16:527–531",
         parameters: &[
             parameter("demands", "s", Kind::List, "work of a customer at each station in one round"),
