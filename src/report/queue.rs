@@ -23,9 +23,10 @@ pub fn queue_report(findings: &Findings, format: Format) -> String {
 fn by_quantity(findings: &Findings, for_programs: bool) -> Table {
     let mut columns: Vec<Column> =
         findings.range.iter().map(|name| Column::number(name, unit_of(findings, name))).collect();
-    match for_programs {
-        true => columns.push(Column::text("key")),
-        false => columns.extend(["quantity", "symbol"].map(Column::text)),
+    if for_programs {
+        columns.push(Column::text("key"));
+    } else {
+        columns.extend(["quantity", "symbol"].map(Column::text));
     }
     columns.extend([Column::number("theory", ""), Column::text("unit"), Column::text("method")]);
     if findings.simulation.is_some() {
@@ -45,9 +46,10 @@ fn by_quantity(findings: &Findings, for_programs: bool) -> Table {
             }),
             Found::Unstable { growth_per_s } => {
                 let mut cells: Vec<Cell> = head().into_iter().collect();
-                match for_programs {
-                    true => cells.push(Cell::text("growth")),
-                    false => cells.extend(["unstable: growth", "λ − λ*"].map(Cell::text)),
+                if for_programs {
+                    cells.push(Cell::text("growth"));
+                } else {
+                    cells.extend(["unstable: growth", "λ − λ*"].map(Cell::text));
                 }
                 cells.extend([Cell::digits(*growth_per_s, DIGITS), Cell::text("/s"), Cell::text("exact")]);
                 table.row(cells);
@@ -58,9 +60,10 @@ fn by_quantity(findings: &Findings, for_programs: bool) -> Table {
 }
 
 fn quantity_cells(quantity: &Quantity, for_programs: bool) -> Vec<Cell> {
-    let mut cells = match for_programs {
-        true => vec![Cell::text(&quantity.key)],
-        false => vec![Cell::text(&quantity.what), Cell::text(&quantity.symbol)],
+    let mut cells = if for_programs {
+        vec![Cell::text(&quantity.key)]
+    } else {
+        vec![Cell::text(&quantity.what), Cell::text(&quantity.symbol)]
     };
     cells.extend([value_cell(quantity), Cell::text(quantity.unit), Cell::text(quantity.method.name())]);
     cells

@@ -26,9 +26,10 @@ pub fn overview() -> StyledStr {
     for model in catalogue::models() {
         if model.family != family {
             family = model.family;
-            text.push_str(&format!("{}{family}:\n", if text.is_empty() { "" } else { "\n" }));
+            let gap = if text.is_empty() { "" } else { "\n" };
+            text.extend([gap, family, ":\n"]);
         }
-        text.push_str(&format!("  {:width$}  {}\n", model.name, model.summary));
+        text.extend([format!("  {:width$}  {}\n", model.name, model.summary)]);
     }
     text.push_str(
         "\nA number may be a range, FROM:TO:STEP or V1,V2: then there is a row for each value.

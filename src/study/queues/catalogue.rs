@@ -89,8 +89,11 @@ pub struct Model {
     /// Options of an example, as behind `fluidsim queue NAME`.
     pub example: &'static str,
     pub(super) answer: fn(&Values<'_>) -> Result<Answer, QueueProblem>,
-    pub(super) simulation: Option<fn(&Values<'_>) -> Result<Trial, QueueProblem>>,
+    pub(super) simulation: Option<Prepare>,
 }
+
+/// From parameters to a plain simulation.
+pub(super) type Prepare = fn(&Values<'_>) -> Result<Trial, QueueProblem>;
 
 impl Model {
     /// The parameter of that name.

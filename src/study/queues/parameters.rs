@@ -23,18 +23,18 @@ impl Parameters {
 
     /// With one more value under `name`.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
         self.add(name, value);
         self
     }
 
     /// Adds a value under `name`, behind those that it has.
-    pub fn add(&mut self, name: &str, value: impl ToString) {
+    pub fn add(&mut self, name: &str, value: &(impl ToString + ?Sized)) {
         self.given.entry(name.to_owned()).or_default().push(value.to_string());
     }
 
     /// Puts `value` in place of all that stands under `name`.
-    pub fn set(&mut self, name: &str, value: impl ToString) {
+    pub fn set(&mut self, name: &str, value: &(impl ToString + ?Sized)) {
         self.given.insert(name.to_owned(), vec![value.to_string()]);
     }
 

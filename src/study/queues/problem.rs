@@ -53,7 +53,7 @@ impl From<QueueError> for QueueProblem {
             QueueError::Outside { name, value, least, most } => {
                 Self::at(option(name), format!("is `{value}`"), format!("it must lie between {least} and {most}"))
             }
-            other => Self::Queue(other),
+            other @ QueueError::HeavyTail { .. } => Self::Queue(other),
         }
     }
 }

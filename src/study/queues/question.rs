@@ -153,7 +153,7 @@ pub fn ask(
             .iter()
             .map(|&value| {
                 let mut here = parameters.clone();
-                here.set(name, value);
+                here.set(name, &value);
                 (Some(value), here)
             })
             .collect(),

@@ -106,7 +106,7 @@ fn mmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 /// c: given, or the fewest of whom no more than the target's share of arrivals waits.
 fn servers(values: &Values<'_>) -> Result<u64, QueueProblem> {
     let Some(target) = values.number_if_any(TARGET.name)? else { return values.whole("servers") };
-    for name in ["servers", "rho"].into_iter().filter(|name| values.has(name)) {
+    if let Some(name) = ["servers", "rho"].into_iter().find(|name| values.has(name)) {
         return Err(QueueProblem::at(name, format!("stands beside `{}`", TARGET.name), "give one of the two"));
     }
     if !(target > 0.0 && target < 1.0) {

@@ -23,7 +23,9 @@ use crate::stats::stream::Stream;
 pub type Measured = Vec<(String, f64)>;
 
 /// One trial of a prepared simulation: from its random stream and the number of customers to measure.
-pub struct Trial(Box<dyn Fn(&mut Stream, u64) -> Measured + Send + Sync>);
+pub struct Trial(Run);
+
+type Run = Box<dyn Fn(&mut Stream, u64) -> Measured + Send + Sync>;
 
 impl Trial {
     pub(super) fn new(run: impl Fn(&mut Stream, u64) -> Measured + Send + Sync + 'static) -> Self {

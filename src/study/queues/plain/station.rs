@@ -45,13 +45,13 @@ impl Source {
             time += step / total;
             let mut rest = rng.random::<f64>() * total;
             let mut found = None;
-            for to in 0..quiet.len() {
+            for (to, with_mark) in marked[at].iter().enumerate() {
                 rest -= leaves(to);
                 if rest < 0.0 {
                     found = Some((to, false));
                     break;
                 }
-                rest -= marked[at][to];
+                rest -= with_mark;
                 if rest < 0.0 {
                     found = Some((to, true));
                     break;
