@@ -31,4 +31,4 @@ pub mod transient;
 
 pub use birth_death::BirthDeath;
 pub use error::QueueError;
-pub use law::Law;
+pub use law::{Law, Shape};

@@ -12,7 +12,7 @@ pub mod instance;
 pub mod lengths;
 pub mod load;
 pub mod moments;
-mod nearest;
+pub(crate) mod nearest;
 pub mod overrides;
 pub mod policy;
 pub mod prediction;
