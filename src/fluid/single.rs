@@ -76,7 +76,8 @@ fn noise_variance(noise: StepNoise, parts: Parts, context: f64) -> f64 {
     let in_context = parts.per_context * context;
     match noise {
         StepNoise::None => 0.0,
-        StepNoise::Exponential => (parts.fixed + parts.tokens + in_context).powi(2),
+        // Gamma noise is refused.
+        StepNoise::Exponential | StepNoise::Gamma => (parts.fixed + parts.tokens + in_context).powi(2),
         StepNoise::ExponentialCoefficients => parts.fixed.powi(2) + parts.tokens.powi(2) + in_context * in_context,
     }
 }
@@ -126,7 +127,7 @@ fn decode_variance(noise: StepNoise, decode: Parts, prompt: f64, sums: &Outputs)
     let context_squared = g * g * (prompt * prompt * m + 2.0 * prompt * i1 + i2);
     match noise {
         StepNoise::None => 0.0,
-        StepNoise::Exponential => {
+        StepNoise::Exponential | StepNoise::Gamma => {
             let t = decode.fixed + decode.tokens;
             t * t * m + 2.0 * t * g * (prompt * m + i1) + context_squared
         }

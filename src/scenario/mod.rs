@@ -69,6 +69,9 @@ pub struct Scenario {
     /// Randomness of the iteration time.
     #[serde(default, skip_serializing_if = "StepNoise::is_none")]
     pub step_noise: StepNoise,
+    /// Of `gamma` noise: coefficient of variation of an iteration's time around its mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_noise_cv: Option<f64>,
     /// More than one instance, or GPUs; absent means one instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Cluster>,
@@ -85,6 +88,7 @@ impl Scenario {
         self.instance.validate().map_err(|error| error.under("instance"))?;
         self.policy.validate().map_err(|error| error.under("policy"))?;
         self.step_time.validate().map_err(|error| error.under("step_time"))?;
+        self.validate_noise()?;
         self.validate_cluster()?;
         let members = self.members();
         for (member, count) in &members {
@@ -102,6 +106,23 @@ impl Scenario {
             ));
         }
         Ok(())
+    }
+
+    /// Gamma noise and its width go together.
+    fn validate_noise(&self) -> Result<(), ScenarioError> {
+        let refuse = |problem: &str, remedy: &str| Err(ScenarioError::at("step_noise_cv", problem, remedy));
+        match self.step_noise_cv {
+            None if self.step_noise == StepNoise::Gamma => {
+                refuse("is missing, and step_noise is `gamma`", "give a coefficient of variation, e.g. 0.5")
+            }
+            Some(_) if self.step_noise != StepNoise::Gamma => {
+                refuse("is given, but step_noise is not `gamma`", "remove the key, or set step_noise = \"gamma\"")
+            }
+            Some(cv) if !(0.01..=10.0).contains(&cv) => {
+                refuse(&format!("is `{cv}`"), "give a coefficient of variation from 0.01 to 10")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// File names are made from the name.

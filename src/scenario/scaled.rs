@@ -307,6 +307,12 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
         LengthLaw::Lognormal { mean, cv, max } => {
             LengthLaw::Lognormal { mean: mean * factor, cv: *cv, max: whole(*max, factor) }
         }
+        LengthLaw::Gamma { mean, cv, max } => {
+            LengthLaw::Gamma { mean: mean * factor, cv: *cv, max: whole(*max, factor) }
+        }
+        LengthLaw::Weibull { mean, shape, max } => {
+            LengthLaw::Weibull { mean: mean * factor, shape: *shape, max: whole(*max, factor) }
+        }
         LengthLaw::Mixture { parts } => LengthLaw::Mixture {
             parts: parts
                 .iter()
@@ -319,9 +325,9 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
     }
 }
 
-/// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal laws change
-/// their cv (and their parameter `mean`, so that the mean after clamping stays), lists move their values away from the mean.
-/// Geometric laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
+/// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal and gamma
+/// laws change their cv (and their parameter `mean`, so that the mean after clamping stays), lists move their values away from the mean.
+/// Geometric and Weibull laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
 /// becomes a half-and-half mixture of a longer and a shorter copy.
 fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
     match law {
@@ -332,25 +338,32 @@ fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
             (low >= 1 && high >= low).then_some(LengthLaw::Uniform { min: low as u64, max: high as u64 })
         }
         LengthLaw::Lognormal { cv, max, .. } => {
-            let wanted = mean_and_variance(law).0;
-            let mut mean = wanted;
-            for _ in 0..40 {
-                let made = LengthLaw::Lognormal { mean, cv: cv * factor, max: *max };
-                let ratio = wanted / mean_and_variance(&made).0;
-                if (ratio - 1.0).abs() < 1e-10 {
-                    return Some(made);
-                }
-                mean *= ratio;
-            }
-            None
+            with_mean(mean_and_variance(law).0, &|mean| LengthLaw::Lognormal { mean, cv: cv * factor, max: *max })
+        }
+        LengthLaw::Gamma { cv, max, .. } => {
+            with_mean(mean_and_variance(law).0, &|mean| LengthLaw::Gamma { mean, cv: cv * factor, max: *max })
         }
         LengthLaw::Empirical { values } => {
             let mean = values.iter().sum::<u64>() as f64 / values.len() as f64;
             let moved = values.iter().map(|&x| ((mean + factor * (x as f64 - mean)).round() as u64).max(1));
             Some(LengthLaw::Empirical { values: moved.collect() })
         }
-        LengthLaw::Geometric { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
+        LengthLaw::Geometric { .. } | LengthLaw::Weibull { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
     }
+}
+
+/// The law of the family whose mean after rounding and clamping is the wanted one.
+fn with_mean(wanted: f64, family: &dyn Fn(f64) -> LengthLaw) -> Option<LengthLaw> {
+    let mut mean = wanted;
+    for _ in 0..40 {
+        let made = family(mean);
+        let ratio = wanted / mean_and_variance(&made).0;
+        if (ratio - 1.0).abs() < 1e-10 {
+            return Some(made);
+        }
+        mean *= ratio;
+    }
+    None
 }
 
 fn blended(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {

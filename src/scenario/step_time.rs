@@ -55,6 +55,8 @@ pub enum StepNoise {
     Exponential,
     /// Every coefficient of the law is exponential on its own (seed 004).
     ExponentialCoefficients,
+    /// The whole iteration is gamma with coefficient of variation `step_noise_cv`: Erlang for 1/√n.
+    Gamma,
 }
 
 impl StepNoise {

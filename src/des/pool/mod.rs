@@ -21,7 +21,7 @@ use super::options::Options;
 use super::record::{Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Work};
 use super::sequence::{NOT_YET, UNMEASURED};
 use super::source::{Arrival, Feed, Source};
-use crate::cost::{ExactStep, NoisyStep};
+use crate::cost::NoisyStep;
 use crate::scenario::{Class, FirstToken, Order, Packing, Prompts, Scenario, StepTimeLaw, Time};
 use crate::schedule::admission::in_blocks;
 use crate::stats::stream::{Stream, stream};
@@ -55,6 +55,8 @@ struct Ranking {
     order: Order,
     /// Whether waiting requests displace running ones that stand behind them.
     preempts: bool,
+    /// Whether somebody may have to be started or displaced since the last time that was looked at.
+    unsettled: bool,
 }
 
 struct Pool<'a> {
@@ -74,8 +76,6 @@ struct Pool<'a> {
     ends: BTreeSet<(i128, u64, u32)>,
     /// Running requests at the end of an iteration that have not begun the next.
     paused: Vec<u32>,
-    /// Whether somebody may have to be started or displaced since the last time that was looked at.
-    unsettled: bool,
     waiting: i64,
     running: i64,
     /// Displaced requests.
@@ -115,7 +115,11 @@ impl<'a> Pool<'a> {
         let saturated = options.feed == Feed::Saturated;
         Self {
             cut,
-            ranking: Ranking { order: scenario.policy.order, preempts: scenario.policy.order_preempts },
+            ranking: Ranking {
+                order: scenario.policy.order,
+                preempts: scenario.policy.order_preempts,
+                unsettled: false,
+            },
             budget: if rules.prompts == Prompts::Whole { budget } else { UNLIMITED },
             memory: tokens(scenario.instance.kv_tokens),
             block: scenario.instance.block_tokens as i64,
@@ -127,7 +131,6 @@ impl<'a> Pool<'a> {
             queue: Queue::new(&needs, rules.packing == Packing::Fill),
             ends: BTreeSet::new(),
             paused: Vec::new(),
-            unsettled: false,
             waiting: 0,
             running: 0,
             swapped: 0,
@@ -193,9 +196,7 @@ impl<'a> Pool<'a> {
         totals.swapped += elapsed * i128::from(self.swapped);
         totals.kv += elapsed * i128::from(self.paused.iter().map(|&slot| self.jobs[slot as usize].held()).sum::<i64>());
         totals.gpus += elapsed * i128::from(self.gpus - self.free);
-        if self.running > 0 {
-            totals.busy += elapsed;
-        }
+        totals.busy += elapsed * self.ends.len() as i128;
         self.now = to;
     }
 
@@ -245,7 +246,7 @@ impl<'a> Pool<'a> {
             self.jobs.push(*job);
             (self.jobs.len() - 1) as u32
         };
-        self.unsettled |= self.enqueue(slot);
+        self.ranking.unsettled |= self.enqueue(slot);
         self.waiting += 1;
         self.notify_event(EventKind::Arrival, job, 0);
     }
@@ -357,7 +358,7 @@ impl<'a> Pool<'a> {
 
     fn complete(&mut self, slot: u32) {
         let job = self.jobs[slot as usize];
-        self.unsettled = true;
+        self.ranking.unsettled = true;
         self.running -= 1;
         self.free += self.kinds[usize::from(job.class)].gpus;
         self.held -= job.held();
@@ -479,7 +480,7 @@ impl<'a> Pool<'a> {
 
 /// A class each; one for a trace, whose requests take one GPU.
 fn kinds(scenario: &Scenario) -> Vec<Kind> {
-    let law = |law: &StepTimeLaw| NoisyStep { mean: ExactStep::new(law), noise: scenario.step_noise };
+    let law = |law: &StepTimeLaw| NoisyStep::new(law, scenario);
     let workload = &scenario.workload;
     if workload.trace.is_some() {
         return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time) }];

@@ -27,7 +27,7 @@ impl Pool<'_> {
     pub(super) fn settle(&mut self) {
         let mut kept = Vec::new();
         let mut awaited = None;
-        while self.unsettled {
+        while self.ranking.unsettled {
             match self.turn() {
                 Turn::Start(need, entry, displaced) => {
                     displaced.into_iter().for_each(|slot| self.displace(slot));
@@ -39,7 +39,7 @@ impl Pool<'_> {
                     awaited = Some((entry.0, entry.1));
                     break;
                 }
-                Turn::Nothing => self.unsettled = false,
+                Turn::Nothing => self.ranking.unsettled = false,
             }
         }
         let mut going: Vec<u32> = std::mem::take(&mut self.paused);

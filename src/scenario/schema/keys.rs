@@ -23,6 +23,7 @@ pub static SCENARIO: Shape = Shape::Table(&[
     needed("policy", &POLICY),
     needed("step_time", &STEP_TIME),
     optional("step_noise", &STEP_NOISE),
+    optional("step_noise_cv", &Shape::Number),
     optional("cluster", &CLUSTER),
 ]);
 
@@ -100,6 +101,11 @@ pub static LENGTH: Shape = Shape::Law(&[
     variant("uniform", &[needed("min", &Shape::Whole), needed("max", &Shape::Whole)]),
     variant("geometric", &[needed("mean", &Shape::Number)]),
     variant("lognormal", &[needed("mean", &Shape::Number), needed("cv", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant("gamma", &[needed("mean", &Shape::Number), needed("cv", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant(
+        "weibull",
+        &[needed("mean", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
+    ),
     variant("mixture", &[needed("parts", &MIXTURE_PARTS)]),
     variant("empirical", &[needed("values", &Shape::Wholes)]),
 ]);
@@ -313,4 +319,4 @@ pub static STEP_TIME: Shape = Shape::Law(&[
 ]);
 
 /// Randomness of the iteration time.
-pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients"]);
+pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients", "gamma"]);

@@ -131,6 +131,7 @@ fn pool(rate_per_s: f64, class: Vec<Class>, servers: u64, step_s: f64, noise: St
         policy,
         step_time: StepTimeLaw::Affine { base_s: step_s, per_token_s: 0.0 },
         step_noise: noise,
+        step_noise_cv: None,
         cluster: Some(Cluster { gpus: Some(servers), ..Cluster::replicas(1, Routing::default()) }),
     }
 }

@@ -17,17 +17,17 @@ fn ordered(output: LengthLaw, rate: f64, order: Order, preempts: bool) -> Scenar
     scenario
 }
 
-/// The response of class `class` in `seconds_long` seconds.
-fn response(scenario: &Scenario, seconds_long: f64, class: usize) -> Interval {
+/// The response of every class in `seconds_long` seconds.
+fn responses(scenario: &Scenario, seconds_long: f64) -> Vec<Interval> {
     let mut options = Options::until(seconds(2000.0), seconds(2000.0 + seconds_long));
     options.windows = 40;
     let run = run(scenario, &options, None);
-    let mean = |window: &Window| {
-        let tally = &window.classes[class];
-        tally.e2e as f64 * 1e-18 / tally.completed as f64
+    let of_class = |class: usize| {
+        let tallies = run.windows.iter().map(|window| window.classes[class]);
+        let samples: Vec<f64> = tallies.map(|tally| tally.e2e as f64 * 1e-18 / tally.completed as f64).collect();
+        mean_interval(&samples, 1.0 - 5.9e-5).unwrap()
     };
-    let samples: Vec<f64> = run.windows.iter().map(mean).collect();
-    mean_interval(&samples, 1.0 - 5.9e-5).unwrap()
+    (0..scenario.workload.class.len()).map(of_class).collect()
 }
 
 #[track_caller]
@@ -49,9 +49,23 @@ fn exponential_jobs_by_size() {
             (Order::ShortestJob, true, preemptive),
             (Order::Srpt, true, remaining),
         ] {
-            let interval = response(&ordered(jobs.clone(), rate, order, preempts), long, 0);
+            let interval = responses(&ordered(jobs.clone(), rate, order, preempts), long)[0];
             assert_holds(&interval, expected, &format!("{order:?}, preempts: {preempts}, ρ = {rate}"));
         }
+    }
+}
+
+/// Oracle C6b: jobs of law 1 − exp(−√(2x)), cut at 500 times their mean.
+#[test]
+fn weibull_jobs_by_size() {
+    let jobs = LengthLaw::Weibull { mean: TOKENS, shape: 0.5, max: 500 * TOKENS as u64 };
+    for (order, preempts, expected) in [
+        (Order::ShortestJob, false, 2.786_559_866_64),
+        (Order::ShortestJob, true, 1.491_999_474_31),
+        (Order::Srpt, true, 1.410_212_091_87),
+    ] {
+        let interval = responses(&ordered(jobs.clone(), 0.5, order, preempts), 300_000.0)[0];
+        assert_holds(&interval, expected, &format!("{order:?}, preempts: {preempts}"));
     }
 }
 
@@ -71,9 +85,8 @@ fn classes_by_priority() {
             scenario.workload.class[0].weight = 2.0;
             scenario.workload.class[1].output = jobs(means[1]);
             scenario.validate().unwrap();
-            for class in [0, 1] {
-                let interval = response(&scenario, 500_000.0, class);
-                assert_holds(&interval, expected[class], &format!("{rates:?}, preempts: {preempts}, class {class}"));
+            for (class, interval) in responses(&scenario, 500_000.0).iter().enumerate() {
+                assert_holds(interval, expected[class], &format!("{rates:?}, preempts: {preempts}, class {class}"));
             }
         }
     }
