@@ -28,8 +28,8 @@ pub const WARMUP: f64 = 10.0;
 impl Length {
     /// Some tenths of a second for each model.
     pub const QUICK: Self = Self { trials: 20, relaxations: 50.0, least: 5000.0, most: 50_000.0 };
-    /// Some seconds.
-    pub const FULL: Self = Self { trials: 20, relaxations: 100.0, least: 50_000.0, most: 4_000_000.0 };
+    /// Seconds, and half a minute close to saturation.
+    pub const FULL: Self = Self { trials: 20, relaxations: 100.0, least: 50_000.0, most: 2_000_000.0 };
 }
 
 /// What is measured, by the keys of the catalogue: `utilization`, `L`, `Lq`, `W`, `Wq`, quantiles of the time in system, and `W_1`, `W_2`, …
