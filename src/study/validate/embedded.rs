@@ -17,6 +17,8 @@ pub static FILES: &[(&str, &str)] = &[
     ("queueing/erlang.csv", include_str!("../../../validation/cases/queueing/erlang.csv")),
     ("queueing/finite.toml", include_str!("../../../validation/cases/queueing/finite.toml")),
     ("queueing/fluid.csv", include_str!("../../../validation/cases/queueing/fluid.csv")),
+    ("queueing/gim1.csv", include_str!("../../../validation/cases/queueing/gim1.csv")),
+    ("queueing/gim1.toml", include_str!("../../../validation/cases/queueing/gim1.toml")),
     ("queueing/las.csv", include_str!("../../../validation/cases/queueing/las.csv")),
     ("queueing/matrix.toml", include_str!("../../../validation/cases/queueing/matrix.toml")),
     ("queueing/md1.csv", include_str!("../../../validation/cases/queueing/md1.csv")),

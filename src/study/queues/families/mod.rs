@@ -12,6 +12,7 @@ mod matrix;
 mod networks;
 mod predicted;
 mod priority;
+mod renewal;
 mod sharing;
 mod transient;
 
@@ -28,6 +29,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Model> {
         finite::MODELS,
         loss::MODELS,
         general::MODELS,
+        renewal::MODELS,
         matrix::MODELS,
         fit::MODELS,
         priority::MODELS,
