@@ -1,6 +1,8 @@
 //! One server or several, and laws of any form, first come, first served.
 
 mod exponential_sum;
+mod gg1;
+mod ggc;
 mod gim1;
 mod gimc;
 pub mod inversion;
@@ -8,6 +10,8 @@ mod md1;
 mod mg1;
 mod mg1_wait;
 
+pub use gg1::Gg1;
+pub use ggc::Ggc;
 pub use gim1::Gim1;
 pub use gimc::Gimc;
 pub use md1::Md1;
