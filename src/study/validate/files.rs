@@ -18,7 +18,7 @@ pub fn embedded() -> Result<Vec<Case>, ScenarioError> {
             let wanted = if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") };
             FILES.iter().find(|(name, _)| *name == wanted).map(|(_, text)| (*text).to_owned())
         };
-        found.extend(read::cases(group, &format!("validation/cases/{name}"), text, &beside)?);
+        found.extend(read::cases(group, &format!("validation/cases/{group}.toml"), text, &beside)?);
     }
     Ok(found)
 }
