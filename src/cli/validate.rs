@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Only cases whose file or name holds this
+    /// Only cases whose file or name holds this; `*` stands for any characters
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
 
@@ -75,7 +75,7 @@ fn chosen(args: &Args) -> anyhow::Result<Vec<Case>> {
         None => validate::embedded()?,
     };
     let wanted = || args.only.iter().chain(&args.show);
-    let holds = |case: &Case, part: &str| format!("{} · {}", case.group, case.name).contains(part);
+    let holds = |case: &Case, part: &str| holds(&format!("{} · {}", case.group, case.name), part);
     if let Some(part) = wanted().find(|part| !cases.iter().any(|case| holds(case, part))) {
         let option = if args.show.is_some() { "--show" } else { "--only" };
         return Err(usage_error(option, format!("no case is named `{part}`"), "`fluidsim validate --list` names them"));
@@ -86,4 +86,29 @@ fn chosen(args: &Args) -> anyhow::Result<Vec<Case>> {
         return Err(usage_error("--quick", "leaves no cases", "leave it out"));
     }
     Ok(cases)
+}
+
+/// Whether a name holds the pieces between the `*` of a pattern, one after another.
+fn holds(name: &str, pattern: &str) -> bool {
+    let mut rest = Some(name);
+    for piece in pattern.split('*') {
+        rest = rest.and_then(|rest| rest.split_once(piece)).map(|(_, behind)| behind);
+    }
+    rest.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+
+    #[test]
+    fn a_pattern_holds_its_pieces_in_order() {
+        let name = "engine/grid · M/M/16, rho = 0.9";
+        for pattern in ["", "*", "grid", "engine*rho", "M/M/*= 0.9", "*0.9", "e*e*d"] {
+            assert!(holds(name, pattern), "{pattern}");
+        }
+        for pattern in ["rho*engine", "M/M/1,", "grid*grid"] {
+            assert!(!holds(name, pattern), "{pattern}");
+        }
+    }
 }

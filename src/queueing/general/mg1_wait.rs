@@ -14,10 +14,13 @@ use super::{Md1, Mg1};
 use crate::queueing::Law;
 use crate::queueing::error::{QueueError, not_negative, probability_below_one};
 use crate::queueing::law::Shape;
-use crate::queueing::root::time_at_level;
+use crate::queueing::root::{time_at_level, time_near_level};
 
 /// Terms of the inversion for a law with kinks: of the wait, whose kinks are weak, and of the time in system.
 const KINKED: (u32, u32) = (1500, 12_000);
+
+/// Relative accuracy of a quantile by inversion.
+const INVERTED: f64 = 1e-11;
 
 /// How a law was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +180,7 @@ impl Mg1Wait {
         if beyond >= self.utilization {
             return Ok(0.0);
         }
-        Ok(time_at_level(&|t| self.wait_survival(t), beyond, self.service.mean_s()))
+        Ok(self.time_of(&|t| self.wait_survival(t), beyond))
     }
 
     /// The `p` quantile of the time in system, seconds.
@@ -195,7 +198,16 @@ impl Mg1Wait {
         if p == 0.0 {
             return self.service.quantile_s(p);
         }
-        Ok(time_at_level(&|t| self.sojourn_survival(t), beyond, self.service.mean_s()))
+        Ok(self.time_of(&|t| self.sojourn_survival(t), beyond))
+    }
+
+    /// When a survival function has fallen to `level`: to the last digits, or as far as an inversion carries.
+    fn time_of(&self, survival: &dyn Fn(f64) -> f64, level: f64) -> f64 {
+        let scale_s = self.service.mean_s();
+        match self.form {
+            Form::Inverted => time_near_level(survival, level, scale_s, INVERTED),
+            _ => time_at_level(survival, level, scale_s),
+        }
     }
 
     /// (1 − ρ)ρ·P(E > t) in closed form, E the excess of one service, and the sums of two and more inverted:

@@ -190,7 +190,8 @@ fn over_the_line(
         sum += between;
         largest = largest.max(sum.norm());
         cells *= 2.0;
-        if change <= 1e-14 * largest {
+        // The error of the rule is squared by each halving.
+        if change <= 1e-9 * largest {
             break;
         }
     }

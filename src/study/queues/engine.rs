@@ -18,8 +18,20 @@ use crate::scenario::{
 const GRAIN: f64 = 100_000.0;
 
 /// The models that the engine can run, by the names of the catalogue where it has them.
-pub const MODELS: [&str; 11] =
-    ["mm1", "mmc", "mg1", "ps", "sjf", "psjf", "srpt", "priority", "priority-preemptive", "batch", "bulk"];
+pub const MODELS: [&str; 12] = [
+    "mm1",
+    "mmc",
+    "mg1",
+    "ps",
+    "sjf",
+    "psjf",
+    "srpt",
+    "priority",
+    "priority-preemptive",
+    "batch",
+    "bulk",
+    "sharing-limited",
+];
 
 /// A model as the engine runs it.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +104,7 @@ pub fn prepare(model: &str, parameters: &Parameters) -> Result<Prepared, QueuePr
         "priority" => by_class(&words, false)?,
         "priority-preemptive" => by_class(&words, true)?,
         "batch" | "bulk" => in_batches(&words, model == "bulk")?,
+        "sharing-limited" => slowing(&words)?,
         _ => {
             let remedy = format!("the engine runs {}", MODELS.join(", "));
             return Err(QueueProblem::at("model", format!("is `{model}`"), remedy));
@@ -279,4 +292,27 @@ fn in_batches(words: &Words<'_>, exponential: bool) -> Result<Prepared, QueuePro
     let rho = rate * full_s / most as f64;
     let relaxation_s = full_s + full_s / (1.0 - rho.sqrt()).powi(2);
     Ok(Prepared { scenario, servers: 1, service_s: None, utilization: rho, relaxation_s, lattice: 0.0 })
+}
+
+/// Up to `most` at once, each a unit of work further in `base` + `slope` · their number seconds; exponential work.
+fn slowing(words: &Words<'_>) -> Result<Prepared, QueueProblem> {
+    let (work, base_s, slope_s) = (words.number("work", None)?, words.number("base", None)?, words.number("slope", None)?);
+    let most = words.whole("most")?;
+    let full_s = work * (base_s + slope_s * most as f64);
+    let capacity_per_s = most as f64 / full_s;
+    let rate = words.arrivals_per_s(capacity_per_s)?;
+    let grain = work / GRAIN;
+    let class = Class::new("customer", constant(1), LengthLaw::Geometric { mean: GRAIN });
+    let mut scenario = pool(rate, vec![class], 1, grain, StepNoise::None);
+    scenario.cluster = None;
+    scenario.instance.max_sequences = most;
+    scenario.policy = Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None);
+    scenario.policy.batching.prompts = Some(Prompts::Present);
+    scenario.step_time = StepTimeLaw::Affine { base_s: base_s * grain, per_token_s: slope_s * grain };
+    let rho = rate / capacity_per_s;
+    // Those in service fade at the pace of the fluid, those who wait like a queue with the rate of a full server.
+    let inside_s = work * base_s / (1.0 - rate * work * slope_s).powi(2);
+    let relaxation_s = full_s + inside_s + 1.0 / (capacity_per_s * (1.0 - rho.sqrt()).powi(2));
+    // A newcomer waits for the end of a step, and a geometric number of tokens stands for an exponential one.
+    Ok(Prepared { scenario, servers: 1, service_s: None, utilization: rho, relaxation_s, lattice: 3.0 / GRAIN })
 }

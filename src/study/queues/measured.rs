@@ -61,7 +61,7 @@ fn figures(model: &Prepared, runs: &[Run]) -> Vec<(String, Figure)> {
             found.push((key.to_owned(), figure));
         }
     };
-    add("busy", share(&busy), 1.0 / model.servers as f64, 0.0);
+    add("utilization", share(&busy), 1.0 / model.servers as f64, 0.0);
     add("L", share(&|window| window.totals.waiting + window.totals.running + window.totals.swapped), 1.0, 0.0);
     add("Lq", share(&|window| window.totals.waiting), 1.0, 0.0);
     let mean = |of: &dyn Fn(&Window) -> (f64, f64)| {

@@ -36,6 +36,8 @@ struct Account {
     sojourns: i128,
     /// Most KV held at the end of an iteration.
     peak_kv: i64,
+    /// The last iteration.
+    last: Option<StepRecord>,
     arrivals: Vec<(Time, Option<Time>, bool)>,
 }
 
@@ -46,6 +48,7 @@ impl Observer for Account {
 
     fn step(&mut self, step: &StepRecord) {
         self.peak_kv = self.peak_kv.max(step.kv_tokens);
+        self.last = Some(*step);
     }
 
     fn wants_steps(&self) -> bool {
@@ -80,6 +83,11 @@ fn counts(scenario: &Scenario, options: &Options, saturated: bool) -> Vec<(Strin
         ("requests_unaccounted", unaccounted(&run)),
         ("time_over_run_length", (totals.busy > run.end.0 * i128::from(run.instances)).into()),
     ];
+    if let Some(last) = &account.last {
+        found.push(("last_prefill_tokens", last.prefill_tokens as f64));
+        found.push(("last_decodes", last.decodes as f64));
+        found.push(("last_step_s", last.duration.seconds()));
+    }
     if !saturated {
         found.push(("little_gap_s", Time(area - account.sojourns).seconds()));
     }

@@ -12,14 +12,13 @@ use crate::scenario::ScenarioError;
 /// A file that cannot be read, which a test excludes.
 pub fn embedded() -> Result<Vec<Case>, ScenarioError> {
     let mut found = Vec::new();
-    for (name, text) in FILES.iter().filter(|(name, _)| name.ends_with(".toml")) {
-        let group = name.trim_end_matches(".toml");
+    for (group, text) in FILES.iter().filter_map(|(name, text)| Some((name.strip_suffix(".toml")?, text))) {
         let folder = group.rsplit_once('/').map_or("", |(folder, _)| folder);
         let beside = |file: &str| {
             let wanted = if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") };
             FILES.iter().find(|(name, _)| *name == wanted).map(|(_, text)| (*text).to_owned())
         };
-        found.extend(read::cases(group, &format!("validation/cases/{name}"), text, &beside)?);
+        found.extend(read::cases(group, &format!("validation/cases/{group}.toml"), text, &beside)?);
     }
     Ok(found)
 }

@@ -253,7 +253,7 @@ impl Entry {
             let (mut set, mut expected, mut label) = (Table::new(), BTreeMap::new(), String::new());
             for (name, cell) in names.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
                 if self.given.iter().any(|given| given == name) {
-                    label += &format!(", {name} = {cell}");
+                    label = format!("{label}, {name} = {cell}");
                     let number = cell.parse::<f64>().ok().filter(|_| matches!(self.kind, Kind::Solve));
                     set.insert(name.to_owned(), number.map_or_else(|| cell.into(), Value::from));
                 } else {
@@ -317,8 +317,7 @@ impl Entry {
 
     fn scenario_of(&self, row: &Row) -> Result<Scenario, ScenarioError> {
         let (origin, text) = match (&row.scenario, &self.scenario) {
-            (Some(name), _) => (name.clone(), presets::get(name)?.text.to_owned()),
-            (None, Some(Value::String(name))) => (name.clone(), presets::get(name)?.text.to_owned()),
+            (Some(name), _) | (None, Some(Value::String(name))) => (name.clone(), presets::get(name)?.text.to_owned()),
             (None, Some(Value::Table(table))) => ("scenario".to_owned(), table.to_string()),
             _ => return Err(wrong("scenario", "is missing", "name a preset, or write [case.scenario]")),
         };

@@ -1,10 +1,13 @@
 //! Service in batches.
 
-use super::{LAMBDA, QUANTILES, RHO, parameter, poisson};
+use super::{LAMBDA, QUANTILES, RHO, parameter, poisson, usual};
 use crate::queueing::Law;
-use crate::queueing::batch::{Bulk, BulkLaw, Dynamic, DynamicUnbounded, MmBulk, MmBulkMinimum};
+use crate::queueing::batch::{Bulk, BulkLaw, Dynamic, DynamicUnbounded, MmBulk, MmBulkMinimum, WholeSizes};
+use crate::queueing::general::Mg1;
+use crate::stats::stream::Stream;
 use crate::study::queues::answer::{Answer, Method, quantile_key};
 use crate::study::queues::catalogue::{Kind, Model, Parameter};
+use crate::study::queues::law;
 use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Batches, Trial, slots};
 use crate::study::queues::problem::QueueProblem;
@@ -20,6 +23,12 @@ pub(super) const BASE: Parameter =
     parameter("base", "s", Kind::NotNegative, "time of a batch apart from its customers, τ0");
 pub(super) const PER: Parameter =
     parameter("per", "s", Kind::NotNegative, "time that each customer adds to a batch, α");
+
+const SIZE: Parameter =
+    parameter("size", "", Kind::Law, "law of the size before it is rounded up, such as lognormal:CV2").or("exponential");
+const MEAN_SIZE: Parameter = parameter("mean-size", "units", Kind::Positive, "mean size before it is rounded up");
+const CAP: Parameter = parameter("cap", "units", Kind::Whole, "largest size; larger ones are cut to it");
+const UNIT: Parameter = parameter("unit", "s", Kind::Positive, "time that each unit takes");
 
 pub(super) const MODELS: &[Model] = &[
     Model {
@@ -61,6 +70,16 @@ pub(super) const MODELS: &[Model] = &[
         example: "--rho 0.5 --base 1.8874 --per 0.1438",
         answer: unlimited,
         simulation: Some(unlimited_trial),
+    },
+    Model {
+        name: "whole-sizes",
+        family: FAMILY,
+        summary: "M/G/1 with whole sizes: a size is rounded up and cut at a cap, each unit of it takes a fixed time",
+        reference: "Pollaczek 1930, Khinchine 1932; Yang, Jiao and Xu 2024 for tokens",
+        parameters: &[LAMBDA, RHO, SIZE, MEAN_SIZE, CAP, UNIT],
+        example: "--lambda 0.025 --size lognormal:0.6323 --mean-size 1401.1 --cap 800 --unit 0.0225",
+        answer: whole_sizes,
+        simulation: Some(whole_sizes_trial),
     },
     Model {
         name: "slots",
@@ -159,8 +178,14 @@ fn unlimited(values: &Values<'_>) -> Result<Answer, QueueProblem> {
         ("second_moment_batch", queue.second_moment_batch()),
     ];
     let answer = Answer::default().all(Method::Numerical, &found);
-    let bound = queue.sojourn_bound_s();
-    Ok(answer.named("W_bound", "W ≤", "time in system, at most", "s", bound, Method::Bound))
+    let bounds = [
+        ("W_bound", "W ≤", "time in system, at most", queue.sojourn_bound_s()),
+        ("W_bound_light", "W ≤ φ0", "the bound that is close at light load", queue.light_bound_s()),
+        ("W_bound_heavy", "W ≤ φ1", "the bound that is close at heavy load", queue.heavy_bound_s()),
+    ];
+    Ok(bounds.into_iter().fold(answer, |answer, (key, symbol, what, value)| {
+        answer.named(key, symbol, what, "s", value, Method::Bound)
+    }))
 }
 
 fn unlimited_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
@@ -201,6 +226,35 @@ fn dynamic(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 fn dynamic_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     let (lambda, base_s, per_s, most) = dynamic_parts(values)?;
     Ok(Batches::new(lambda, move |size, _| base_s + per_s * size as f64).with_sizes(1, most).trial())
+}
+
+/// λ, the law before it is rounded up, cap, seconds for each unit, and the whole sizes.
+fn sizes(values: &Values<'_>) -> Result<(f64, Law, u64, f64, WholeSizes), QueueProblem> {
+    let (cap, unit_s) = (values.whole("cap")?, values.number("unit")?);
+    if cap > 10_000_000 {
+        return Err(QueueProblem::at("cap", format!("is `{cap}`"), "give at most 10000000"));
+    }
+    let law = law::parse("size", values.text("size")?, values.number("mean-size")?)?;
+    let sizes = WholeSizes::rounded_up(&law, cap as u32)?;
+    Ok((values.arrivals_per_s(1.0 / (unit_s * sizes.mean()))?, law, cap, unit_s, sizes))
+}
+
+fn whole_sizes(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let (lambda, law, cap, unit_s, sizes) = sizes(values)?;
+    let queue = Mg1::new(lambda, unit_s * sizes.mean(), unit_s * unit_s * sizes.second_moment())?;
+    let means = [queue.mean_in_system(), queue.mean_waiting(), queue.mean_sojourn_s(), queue.mean_wait_s()];
+    Ok(usual(Method::Exact, queue.utilization(), means)
+        .named("mean_size", "E[n]", "units", "", sizes.mean(), Method::Exact)
+        .named("second_moment_size", "E[n²]", "their second moment", "", sizes.second_moment(), Method::Exact)
+        .named("mean_service", "E[S]", "service", "s", unit_s * sizes.mean(), Method::Exact)
+        .named("p_cut", "P(N > cap)", "cut at the cap", "", law.survival(cap as f64), Method::Exact))
+}
+
+fn whole_sizes_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
+    let (lambda, law, cap, unit_s, _) = sizes(values)?;
+    poisson(lambda)?;
+    let whole = move |rng: &mut Stream| law.sample(rng).ceil().clamp(1.0, cap as f64);
+    Ok(Batches::new(lambda, move |_, rng| unit_s * whole(rng)).with_sizes(1, 1).trial())
 }
 
 fn in_slots(values: &Values<'_>) -> Result<Answer, QueueProblem> {

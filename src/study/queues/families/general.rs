@@ -1,22 +1,25 @@
 //! One server and Poisson arrivals, service by any law.
 
-use super::{LAMBDA, MEAN, MU, QUANTILES, RHO, SERVICE, poisson, usual};
+use super::{LAMBDA, MEAN, MU, QUANTILES, RHO, SERVICE, parameter, poisson, usual};
 use crate::queueing::Law;
 use crate::queueing::general::{Method as Found, Mg1, Mg1Wait};
 use crate::study::queues::answer::{Answer, Method, quantile_key};
-use crate::study::queues::catalogue::Model;
+use crate::study::queues::catalogue::{Kind, Model, Parameter};
 use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Source, Station, Trial};
 use crate::study::queues::problem::QueueProblem;
 
 pub(super) const FAMILY: &str = "Laws of any form, first come, first served";
 
+const TIMES: Parameter =
+    parameter("times", "s", Kind::List, "times t at which the probability of a wait up to t is wanted");
+
 pub(super) const MODELS: &[Model] = &[Model {
     name: "mg1",
     family: FAMILY,
     summary: "M/G/1: Poisson arrivals, service by any law",
     reference: "Pollaczek 1930 and Khinchine 1932; Kleinrock 1975, Queueing Systems vol. 1, §5.6 and §5.7",
-    parameters: &[LAMBDA, RHO, MU, MEAN, SERVICE, QUANTILES],
+    parameters: &[LAMBDA, RHO, MU, MEAN, SERVICE, QUANTILES, TIMES],
     example: "--rho 0.8 --service h2:4",
     answer: mg1,
     simulation: Some(mg1_trial),
@@ -43,6 +46,13 @@ fn mg1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     for p in values.quantiles()? {
         answer = answer.with(&quantile_key(p, "wait"), wait.wait_quantile_s(p)?, method);
         answer = answer.with(&quantile_key(p, "sojourn"), wait.sojourn_quantile_s(p)?, method);
+    }
+    if values.has("times") {
+        for t in values.list("times")? {
+            let key = format!("p_wait_up_to_{t}");
+            let (symbol, what) = (format!("P(Wq ≤ {t})"), format!("wait up to {t} s"));
+            answer = answer.named(&key, &symbol, &what, "", wait.wait_cdf(t), method);
+        }
     }
     Ok(answer)
 }

@@ -1,14 +1,18 @@
 //! M/G/1 shared equally, and by classes of priority.
 
-use super::CLASS;
+use super::{CLASS, parameter};
 use super::disciplines::{FAMILY, PARAMETERS, rate_and_law, simulated};
 use crate::queueing::disciplines::{Preemption, Priority, ProcessorSharing};
 use crate::queueing::{Law, QueueError};
 use crate::study::queues::answer::{Answer, Method};
-use crate::study::queues::catalogue::Model;
+use crate::study::queues::catalogue::{Kind, Model, Parameter};
+use crate::study::queues::class::Class;
 use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Orders, Sharing, Trial};
 use crate::study::queues::problem::QueueProblem;
+
+const SCALED: Parameter =
+    parameter("rho", "", Kind::Positive, "utilisation ρ to which the rates of all classes are scaled, in their proportions");
 
 pub(super) const MODELS: &[Model] = &[
     Model {
@@ -26,7 +30,7 @@ pub(super) const MODELS: &[Model] = &[
         family: FAMILY,
         summary: "Classes of strict priority, the first class first, without preemption",
         reference: "Cobham 1954, Operations Research 2:70–76",
-        parameters: &[CLASS],
+        parameters: &[CLASS, SCALED],
         example: "--class \"rate=0.3 mean=0.5\" --class \"rate=0.4 mean=1.2 law=erlang:2\"",
         answer: priority,
         simulation: Some(priority_trial),
@@ -36,7 +40,7 @@ pub(super) const MODELS: &[Model] = &[
         family: FAMILY,
         summary: "The same with preemption; what is interrupted resumes later",
         reference: "Kleinrock 1976, Queueing Systems vol. 2, §3.4",
-        parameters: &[CLASS],
+        parameters: &[CLASS, SCALED],
         example: "--class \"rate=0.3 mean=0.5\" --class \"rate=0.4 mean=1.2\"",
         answer: preemptive,
         simulation: Some(preemptive_trial),
@@ -71,9 +75,19 @@ fn preemptive(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     by_class(values, Preemption::Resume)
 }
 
+/// The classes, at the utilisation asked for.
+fn scaled(values: &Values<'_>) -> Result<Vec<Class>, QueueProblem> {
+    let mut classes = values.classes()?;
+    if let Some(rho) = values.number_if_any("rho")? {
+        let load: f64 = classes.iter().map(|class| class.arrivals_per_s * class.service.mean_s()).sum();
+        classes.iter_mut().for_each(|class| class.arrivals_per_s *= rho / load);
+    }
+    Ok(classes)
+}
+
 fn by_class(values: &Values<'_>, preemption: Preemption) -> Result<Answer, QueueProblem> {
     let classes: Vec<(f64, Law)> =
-        values.classes()?.into_iter().map(|class| (class.arrivals_per_s, class.service)).collect();
+        scaled(values)?.into_iter().map(|class| (class.arrivals_per_s, class.service)).collect();
     let queue = Priority::new(&classes, preemption)?;
     let mut answer = Answer::default().exact("utilization", queue.utilization());
     match queue.overall_sojourn_s() {
@@ -112,7 +126,7 @@ fn preemptive_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
 }
 
 fn classes_trial(values: &Values<'_>, preemptive: bool) -> Result<Trial, QueueProblem> {
-    let classes = values.classes()?;
+    let classes = scaled(values)?;
     let load: f64 = classes.iter().map(|class| class.arrivals_per_s * class.service.mean_s()).sum();
     if load >= 1.0 {
         let problem = format!("load the server with {load}");
