@@ -1,5 +1,6 @@
 //! The entries of the catalogue, one file for each family, and the parameters that many of them share.
 
+mod approximations;
 mod batch;
 mod blind;
 mod disciplines;
@@ -30,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Model> {
         loss::MODELS,
         general::MODELS,
         renewal::MODELS,
+        approximations::MODELS,
         matrix::MODELS,
         fit::MODELS,
         priority::MODELS,

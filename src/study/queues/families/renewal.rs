@@ -11,7 +11,7 @@ use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Source, Station, Trial};
 use crate::study::queues::problem::QueueProblem;
 
-const ARRIVALS: Parameter = parameter(
+pub(super) const ARRIVALS: Parameter = parameter(
     "arrivals",
     "",
     Kind::Law,
@@ -43,7 +43,7 @@ pub(super) const MODELS: &[Model] = &[
 ];
 
 /// The law of the times between arrivals, with its mean from λ, or from ρ and the rate at which the servers can work.
-fn arrivals(values: &Values<'_>, capacity_per_s: f64) -> Result<Law, QueueProblem> {
+pub(super) fn arrivals(values: &Values<'_>, capacity_per_s: f64) -> Result<Law, QueueProblem> {
     let text = values.text("arrivals")?;
     if law::has_its_own_mean(text) {
         values.none_of(&["lambda", "rho"], text)?;

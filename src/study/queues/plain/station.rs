@@ -125,6 +125,16 @@ impl Station {
         })
     }
 
+    /// As a trial that tells the mean wait also under these keys, beside formulas that differ.
+    pub fn trial_with_wait_as(self, keys: &'static [&'static str]) -> Trial {
+        Trial::new(move |rng, customers| {
+            let mut found = self.run(rng, customers);
+            let wait = found.iter().find(|(key, _)| key == "Wq").map_or(0.0, |(_, value)| *value);
+            found.extend(keys.iter().map(|key| ((*key).to_owned(), wait)));
+            found
+        })
+    }
+
     fn run(&self, rng: &mut Stream, customers: u64) -> Measured {
         let skipped = warm_up(customers);
         let (mut arrival_phase, mut service_phase) = (0, 0);
