@@ -25,6 +25,7 @@ mod law;
 pub mod markov;
 pub mod matrix;
 pub mod networks;
+mod normal;
 mod root;
 pub mod sharing;
 pub mod transient;

@@ -1,9 +1,9 @@
 //! Bulk service in slots: in every slot up to b customers leave, then Poisson(a) arrive (Bailey 1954).
 
-use statrs::function::erf::erfc;
 use statrs::function::gamma::ln_gamma;
 
 use crate::queueing::error::{QueueError, not_negative, positive};
+use crate::queueing::normal::{normal_cdf, normal_density};
 
 /// Terms of the series that are added one by one; the rest is smooth and integrated.
 const TERMS: u32 = 2000;
@@ -66,8 +66,7 @@ fn mean_above(mean: f64, m: f64) -> f64 {
     }
     if mean > 1e7 {
         let z = (m - mean) / mean.sqrt();
-        let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
-        return mean.sqrt() * (density - z * 0.5 * erfc(z / std::f64::consts::SQRT_2)).max(0.0);
+        return mean.sqrt() * (normal_density(z) - z * normal_cdf(-z)).max(0.0);
     }
     let mut mass = (m * mean.ln() - mean - ln_gamma(m + 1.0)).exp();
     let (mut sum, mut above) = (0.0, 0.0);

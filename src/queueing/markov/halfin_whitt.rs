@@ -6,7 +6,7 @@
 
 use super::root::{falling_root, share};
 use crate::queueing::error::{QueueError, not_negative, positive};
-use std::f64::consts::PI;
+use crate::queueing::normal::{normal_cdf, normal_density};
 
 /// α(β), the limit of the share of arrivals that wait, for β > 0.
 ///
@@ -81,26 +81,6 @@ pub fn halfin_whitt_wait_probability(servers: f64, load: f64) -> Result<f64, Que
 fn delay(beta: f64) -> f64 {
     let density = normal_density(beta);
     density / (density + beta * normal_cdf(beta))
-}
-
-/// φ(x).
-pub(crate) fn normal_density(x: f64) -> f64 {
-    (-0.5 * x * x).exp() / (2.0 * PI).sqrt()
-}
-
-/// Φ(x) = ½ + φ(x) Σ x^{2n+1}/(1·3·…·(2n+1)) for x ≥ 0, to the last digits; Marsaglia (2004), Evaluating the normal
-/// distribution, Journal of Statistical Software 11(4). The `erfc` of statrs is good to 1e-11 only.
-pub(crate) fn normal_cdf(x: f64) -> f64 {
-    if x > 9.0 {
-        return 1.0;
-    }
-    let (mut term, mut sum, mut odd) = (x, x, 1.0);
-    while term > 1e-17 * sum {
-        odd += 2.0;
-        term *= x * x / odd;
-        sum += term;
-    }
-    0.5 + normal_density(x) * sum
 }
 
 #[cfg(test)]
