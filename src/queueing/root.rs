@@ -106,5 +106,15 @@ mod tests {
             assert_relative_eq!(found, 100.0f64.ln() / 3.0, max_relative = 1e-13);
         }
         assert_eq!(time_at_level(&|t| 0.5 * (-t).exp(), 0.6, 1.0), 0.0);
+        // A search to ten digits ends within them, and after fewer evaluations.
+        let asked = std::cell::Cell::new(0);
+        let rough = |t: f64| {
+            asked.set(asked.get() + 1);
+            (-3.0 * t).exp() + 1e-12 * (1e9 * t).sin()
+        };
+        let found = time_near_level(&rough, 0.01, 1.0, 1e-10);
+        let few = asked.replace(0);
+        assert_relative_eq!(found, 100.0f64.ln() / 3.0, max_relative = 3e-10);
+        assert!(few < 20, "{few}");
     }
 }

@@ -296,7 +296,8 @@ fn in_batches(words: &Words<'_>, exponential: bool) -> Result<Prepared, QueuePro
 
 /// Up to `most` at once, each a unit of work further in `base` + `slope` · their number seconds; exponential work.
 fn slowing(words: &Words<'_>) -> Result<Prepared, QueueProblem> {
-    let (work, base_s, slope_s) = (words.number("work", None)?, words.number("base", None)?, words.number("slope", None)?);
+    let (work, base_s, slope_s) =
+        (words.number("work", None)?, words.number("base", None)?, words.number("slope", None)?);
     let most = words.whole("most")?;
     let full_s = work * (base_s + slope_s * most as f64);
     let capacity_per_s = most as f64 / full_s;

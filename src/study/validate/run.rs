@@ -99,7 +99,10 @@ fn checks(case: &Case, answer: &Answer) -> Vec<Check> {
         };
         let obtained = answer.figures.iter().find(|(name, _)| name == quantity).map(|(_, figure)| *figure);
         let counted = simulated && case.judged.as_ref() == Some(quantity);
-        let check = judge(quantity, expected, obtained, case.tolerance, answer.sample, counted);
+        // Whole tokens move times, not the work.
+        let lattice = if quantity == "utilization" { 0.0 } else { answer.sample.lattice };
+        let sample = Sample { lattice, ..answer.sample };
+        let check = judge(quantity, expected, obtained, case.tolerance, sample, counted);
         match &answer.refusal {
             Some(why) => Check { why: why.clone(), ..check },
             None => check,

@@ -25,7 +25,8 @@ pub(super) const PER: Parameter =
     parameter("per", "s", Kind::NotNegative, "time that each customer adds to a batch, α");
 
 const SIZE: Parameter =
-    parameter("size", "", Kind::Law, "law of the size before it is rounded up, such as lognormal:CV2").or("exponential");
+    parameter("size", "", Kind::Law, "law of the size before it is rounded up, such as lognormal:CV2")
+        .or("exponential");
 const MEAN_SIZE: Parameter = parameter("mean-size", "units", Kind::Positive, "mean size before it is rounded up");
 const CAP: Parameter = parameter("cap", "units", Kind::Whole, "largest size; larger ones are cut to it");
 const UNIT: Parameter = parameter("unit", "s", Kind::Positive, "time that each unit takes");
@@ -183,9 +184,9 @@ fn unlimited(values: &Values<'_>) -> Result<Answer, QueueProblem> {
         ("W_bound_light", "W ≤ φ0", "the bound that is close at light load", queue.light_bound_s()),
         ("W_bound_heavy", "W ≤ φ1", "the bound that is close at heavy load", queue.heavy_bound_s()),
     ];
-    Ok(bounds.into_iter().fold(answer, |answer, (key, symbol, what, value)| {
-        answer.named(key, symbol, what, "s", value, Method::Bound)
-    }))
+    Ok(bounds
+        .into_iter()
+        .fold(answer, |answer, (key, symbol, what, value)| answer.named(key, symbol, what, "s", value, Method::Bound)))
 }
 
 fn unlimited_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {

@@ -1,7 +1,7 @@
 //! M/G/1 shared equally, and by classes of priority.
 
-use super::{CLASS, parameter};
 use super::disciplines::{FAMILY, PARAMETERS, rate_and_law, simulated};
+use super::{CLASS, parameter};
 use crate::queueing::disciplines::{Preemption, Priority, ProcessorSharing};
 use crate::queueing::{Law, QueueError};
 use crate::study::queues::answer::{Answer, Method};
@@ -11,8 +11,12 @@ use crate::study::queues::parameters::Values;
 use crate::study::queues::plain::{Orders, Sharing, Trial};
 use crate::study::queues::problem::QueueProblem;
 
-const SCALED: Parameter =
-    parameter("rho", "", Kind::Positive, "utilisation ρ to which the rates of all classes are scaled, in their proportions");
+const SCALED: Parameter = parameter(
+    "rho",
+    "",
+    Kind::Positive,
+    "utilisation ρ to which the rates of all classes are scaled, in their proportions",
+);
 
 pub(super) const MODELS: &[Model] = &[
     Model {
