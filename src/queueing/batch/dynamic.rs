@@ -71,6 +71,14 @@ impl Dynamic {
     }
 
     /// b_max/τ(b_max), the largest rate that can be served, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(1.0, 0.1438, 1.8874, 8)?;
+    /// // 8/(8·.1438 + 1.8874).
+    /// assert!((queue.capacity_per_s() - 2.633484758710).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn capacity_per_s(&self) -> f64 {
         self.times_s.len() as f64 / self.times_s[self.times_s.len() - 1]
     }
@@ -88,6 +96,14 @@ impl Dynamic {
     }
 
     /// E\[B\], mean size of a batch, a mean over batches.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(1.0, 0.1438, 1.8874, 8)?;
+    /// // The chain with mpmath, 10 digits.
+    /// assert!((queue.mean_batch() - 2.333135149).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_batch(&self) -> f64 {
         (1..=self.times_s.len()).map(|b| b as f64 * self.batch_probability(b)).sum()
     }
@@ -98,11 +114,27 @@ impl Dynamic {
     }
 
     /// E\[τ\]/(E\[τ\] + P(X = 0)/λ), the share of time with a batch, and the share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(1.0, 0.1438, 1.8874, 8)?;
+    /// // 1 − .0472455762.
+    /// assert!((queue.utilization() - 0.9527544238).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.mean_service_s() / self.cycle_s()
     }
 
     /// Share of time without a batch.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(1.0, 0.1438, 1.8874, 8)?;
+    /// // The chain with mpmath, 9 digits.
+    /// assert!((queue.idle_probability() - 0.0472455762).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn idle_probability(&self) -> f64 {
         self.law[0] / self.arrivals_per_s / self.cycle_s()
     }
@@ -127,6 +159,14 @@ impl Dynamic {
     }
 
     /// W = Wq + E\[Bτ(B)\]/E\[B\], mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(1.0, 0.1438, 1.8874, 8)?;
+    /// // The chain with mpmath, 10 digits.
+    /// assert!((queue.mean_sojourn_s() - 3.405860367).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         let own: f64 =
             (1..=self.times_s.len()).map(|b| b as f64 * self.times_s[b - 1] * self.batch_probability(b)).sum();
@@ -134,6 +174,14 @@ impl Dynamic {
     }
 
     /// L = λW, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(1.0, 0.1438, 1.8874, 8)?;
+    /// // λW, λ = 1.
+    /// assert!((queue.mean_in_system() - 3.405860367).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }

@@ -49,6 +49,14 @@ impl DynamicUnbounded {
     }
 
     /// ρ = λα, the share of the capacity 1/α of endless batches.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // λα.
+    /// assert!((queue.load() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn load(&self) -> f64 {
         self.arrivals_per_s * self.per_customer_s
     }
@@ -59,11 +67,27 @@ impl DynamicUnbounded {
     }
 
     /// E\[B\] = (λτ0 + π)/(1 − ρ), mean size of a batch; a mean over batches.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // By an independent chain.
+    /// assert!((queue.mean_batch() - 13.125195734).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_batch(&self) -> f64 {
         (self.arrivals_per_s * self.per_batch_s + self.leaves_nobody) / (1.0 - self.load())
     }
 
     /// E\[B²\] = (λE\[τ\] + λ²(2ατ0 E\[B\] + τ0²) + π)/(1 − ρ²).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // By an independent chain.
+    /// assert!((queue.second_moment_batch() - 189.77064111).abs() < 1e-8);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn second_moment_batch(&self) -> f64 {
         let base = self.arrivals_per_s * self.per_batch_s;
         let load = self.load();
@@ -78,6 +102,14 @@ impl DynamicUnbounded {
     }
 
     /// Share of time without a batch, π/(π + λE\[τ\]) = π/E\[B\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // By an independent chain.
+    /// assert!((queue.idle_probability() - 8.33583579e-7).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn idle_probability(&self) -> f64 {
         self.leaves_nobody / self.mean_batch()
     }
@@ -95,6 +127,14 @@ impl DynamicUnbounded {
     }
 
     /// W = Wq + E\[Bτ\]/E\[B\], mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // By an independent chain.
+    /// assert!((queue.mean_sojourn_s() - 5.9018645689).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         let service = self.per_customer_s * self.second_moment_batch() / self.mean_batch() + self.per_batch_s;
         self.mean_wait_s() + service
@@ -111,6 +151,14 @@ impl DynamicUnbounded {
     }
 
     /// φ0 = (α + τ0)/(2(1 − ρ)) · (1 + 2λτ0 + (1 − λτ0)/(1 + ρ)) ≥ W, close at light load. An upper bound.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // The formula with mpmath.
+    /// assert!((queue.light_bound_s() - 21.1585687529).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn light_bound_s(&self) -> f64 {
         let (load, base) = (self.load(), self.arrivals_per_s * self.per_batch_s);
         let scale = 0.5 * (self.per_customer_s + self.per_batch_s) / (1.0 - load);
@@ -118,12 +166,28 @@ impl DynamicUnbounded {
     }
 
     /// φ1 = 3τ0/(2(1 − ρ)) + α(ρ + 2)/(2(1 − ρ²)) ≥ W, close unless the load is light. An upper bound.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // The formula with mpmath.
+    /// assert!((queue.heavy_bound_s() - 5.90186666667).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn heavy_bound_s(&self) -> f64 {
         let load = self.load();
         1.5 * self.per_batch_s / (1.0 - load) + 0.5 * self.per_customer_s * (load + 2.0) / (1.0 - load * load)
     }
 
     /// min(φ0, φ1) ≥ W, the closed form of Inoue (2021). An upper bound.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(0.5 / 0.1438, 0.1438, 1.8874)?;
+    /// // The less of the two bounds, with mpmath.
+    /// assert!((queue.sojourn_bound_s() - 5.90186666667).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_bound_s(&self) -> f64 {
         self.light_bound_s().min(self.heavy_bound_s())
     }

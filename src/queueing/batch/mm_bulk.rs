@@ -47,52 +47,132 @@ impl MmBulk {
     }
 
     /// r, the ratio of P(busy, n + 1 waiting) to P(busy, n waiting).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // With mpmath.
+    /// assert!((queue.root() - 0.958296805273).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn root(&self) -> f64 {
         (-self.decay).exp()
     }
 
     /// ρ = λ/(bμ), the share of the capacity that is used.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // λ/(bμ).
+    /// assert!((queue.utilization() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / (self.batch * self.services_per_s)
     }
 
     /// p_idle = 1/(1 + (λ/μ)/(1 − r)).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // With mpmath.
+    /// assert!((queue.idle_probability() - 0.01145156332).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn idle_probability(&self) -> f64 {
         1.0 / (1.0 + self.load() / self.short_of_one())
     }
 
     /// 1 − p_idle, the share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // All who do not find the server idle.
+    /// assert!((queue.wait_probability() - (1.0 - 0.01145156332)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         let odds = self.load() / self.short_of_one();
         odds / (1.0 + odds)
     }
 
     /// P(busy, n waiting) = p_idle (λ/μ) rⁿ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // (λ/μ)P(idle).
+    /// assert!((queue.busy_probability(0) - 3.6 * 0.01145156332).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn busy_probability(&self, waiting: u64) -> f64 {
         self.idle_probability() * self.load() * (-self.decay * waiting as f64).exp()
     }
 
     /// Lq = λWq, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_waiting() - 22.7158330419).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// Wq = P(wait)/(μ(1 − r^b)), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_wait_s() - 6.30995362274).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.wait_probability() / self.wait_rate_per_s()
     }
 
     /// L = Lq + λ/μ, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // Lq and λ/μ in service.
+    /// assert!((queue.mean_in_system() - (22.7158330419 + 3.6)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.mean_waiting() + self.load()
     }
 
     /// W = Wq + 1/μ, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // Wq + 1/μ.
+    /// assert!((queue.mean_sojourn_s() - 7.30995362274).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + 1.0 / self.services_per_s
     }
 
     /// E\[B\] = λ/(μ(1 − p_idle)), mean size of a batch; 1 in the limit of no arrivals.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(3.6, 1.0, 4)?;
+    /// // λ/(μP(busy)).
+    /// assert!((queue.mean_batch() - (3.6 / (1.0 - 0.01145156332))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_batch(&self) -> f64 {
         self.short_of_one() + self.load()
     }

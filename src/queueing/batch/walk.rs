@@ -30,6 +30,14 @@ impl Bulk {
     }
 
     /// E\[Q\] behind a departure, Q' = (Q + A − b)⁺: Σ_k E\[(A_k − kb)⁺\]/k, A_k ~ Poisson(ka) (Spitzer 1956).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Bulk;
+    /// let walk = Bulk::new(3.0, 4)?;
+    /// // The chain, with mpmath.
+    /// assert!((walk.left_behind() - 0.80088347976).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn left_behind(&self) -> f64 {
         let term = |k: f64| mean_above(k * self.arrivals, k * self.batch) / k;
         let mut sum = 0.0;
@@ -54,6 +62,14 @@ impl Bulk {
     }
 
     /// E\[Q\] if a batch leaves only when it is full: the place in the batch under way is uniform, which adds (b − 1)/2.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Bulk;
+    /// let walk = Bulk::new(3.0, 4)?;
+    /// // .80088347976 and (4 − 1)/2.
+    /// assert!((walk.left_behind_full_batches() - 2.30088347976).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn left_behind_full_batches(&self) -> f64 {
         self.left_behind() + (self.batch - 1.0) / 2.0
     }

@@ -39,6 +39,14 @@ impl OneBit {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::OneBit};
+    /// let queue = OneBit::new(0.9, Law::exponential(1.0)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
@@ -47,6 +55,14 @@ impl OneBit {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a threshold that is not positive and finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::OneBit};
+    /// let queue = OneBit::new(0.9, Law::exponential(1.0)?)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_sojourn_s(2.10100299728)? - 5.28366832968).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self, threshold_s: f64) -> Result<f64, QueueError> {
         let short = self.queue.law.cdf(positive("threshold_s", threshold_s)?);
         let rho = self.utilization();
@@ -58,6 +74,14 @@ impl OneBit {
     ///
     /// # Errors
     /// As [`OneBit::mean_sojourn_s`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::OneBit};
+    /// let queue = OneBit::new(0.9, Law::exponential(1.0)?)?;
+    /// // With mpmath.
+    /// assert!((queue.preemptive_sojourn_s(2.10100299728)? - 4.75963147742).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn preemptive_sojourn_s(&self, threshold_s: f64) -> Result<f64, QueueError> {
         let long = self.queue.law.survival(positive("threshold_s", threshold_s)?);
         let idle = 1.0 - self.queue.load(threshold_s);
@@ -69,6 +93,14 @@ impl OneBit {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] where nobody arrives, and so every threshold is as good.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::OneBit};
+    /// let queue = OneBit::new(0.9, Law::exponential(1.0)?)?;
+    /// // The root of λ = (T − 1)/(e⁻ᵀ + T − 1), with mpmath.
+    /// assert!((queue.best_threshold_s()? - 2.10100299728).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn best_threshold_s(&self) -> Result<f64, QueueError> {
         positive("arrivals_per_s", self.queue.arrivals_per_s)?;
         let (mean_s, rho) = (self.queue.law.mean_s(), self.utilization());

@@ -44,6 +44,14 @@ impl Predicted {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Predicted};
+    /// let queue = Predicted::new(0.7, Law::exponential(1.0)?, Law::exponential(1.0)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.7).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
@@ -105,6 +113,14 @@ impl Predicted {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for an infinite E\[S²\], with which every wait is infinite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Predicted};
+    /// let queue = Predicted::new(0.7, Law::exponential(1.0)?, Law::exponential(1.0)?)?;
+    /// // Bessel's functions, with mpmath.
+    /// assert!((queue.spjf_sojourn_s()? - 2.57258335036).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn spjf_sojourn_s(&self) -> Result<f64, QueueError> {
         finite_second_moment(&self.queue.law)?;
         if self.is_exact_up_to_scale() {
@@ -115,6 +131,14 @@ impl Predicted {
     }
 
     /// W of preemptive shortest predicted job first, by the prediction made on arrival, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Predicted};
+    /// let queue = Predicted::new(0.7, Law::exponential(1.0)?, Law::exponential(1.0)?)?;
+    /// // Bessel's functions, with mpmath.
+    /// assert!((queue.pspjf_sojourn_s() - 2.39706705925).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn pspjf_sojourn_s(&self) -> f64 {
         let rate = self.queue.arrivals_per_s;
         if rate == 0.0 {

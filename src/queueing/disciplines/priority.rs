@@ -59,6 +59,15 @@ impl Priority {
     }
 
     /// ρ over all classes; above 1 where the lowest are overloaded.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// // Σλ E[S].
+    /// assert!((queue.utilization() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.load(self.classes.len())
     }
@@ -86,6 +95,15 @@ impl Priority {
     /// # Errors
     /// [`QueueError::Unstable`] with the growth λₖ − (1 − σₖ₋₁)/E\[Sₖ\] of this class when σₖ ≥ 1; [`QueueError::Parameter`] for
     /// a class that does not exist.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// // Cobham: .8/(.5·.2).
+    /// assert!((queue.mean_wait_s(1)? - 8.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self, class: usize) -> Result<f64, QueueError> {
         let (above, with) = self.loads(class)?;
         let delay_s = self.residual_s(class) / ((1.0 - above) * (1.0 - with));
@@ -118,6 +136,15 @@ impl Priority {
     ///
     /// # Errors
     /// As [`Priority::mean_wait_s`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// // .8/.5 + 1.
+    /// assert!((queue.mean_sojourn_s(0)? - 2.6).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self, class: usize) -> Result<f64, QueueError> {
         Ok(self.mean_wait_s(class)? + self.classes[class].1.mean_s())
     }
@@ -126,6 +153,15 @@ impl Priority {
     ///
     /// # Errors
     /// As [`Priority::mean_wait_s`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// // .3·8.
+    /// assert!((queue.mean_waiting(1)? - 2.4).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self, class: usize) -> Result<f64, QueueError> {
         Ok(self.mean_wait_s(class)? * self.classes[class].0)
     }
@@ -134,6 +170,15 @@ impl Priority {
     ///
     /// # Errors
     /// As [`Priority::mean_wait_s`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// // .3·9.
+    /// assert!((queue.mean_in_system(1)? - 2.7).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self, class: usize) -> Result<f64, QueueError> {
         Ok(self.mean_sojourn_s(class)? * self.classes[class].0)
     }
@@ -147,6 +192,15 @@ impl Priority {
     ///
     /// # Errors
     /// [`QueueError::Unstable`] when any class is overloaded; [`QueueError::Parameter`] where nobody arrives.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// // Exponential work of one law in any order: M/M/1, 1/.2.
+    /// assert!((queue.overall_sojourn_s()? - 5.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn overall_sojourn_s(&self) -> Result<f64, QueueError> {
         let arrivals_per_s =
             crate::queueing::error::positive("arrivals_per_s", self.classes.iter().map(|class| class.0).sum())?;

@@ -33,21 +33,53 @@ impl ProcessorSharing {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
 
     /// P(N = n) = (1 − ρ)ρⁿ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // (1 − ρ)ρ.
+    /// assert!((queue.probability(1) - 0.09).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u32) -> f64 {
         (1.0 - self.utilization()) * self.utilization().powf(f64::from(n))
     }
 
     /// L = ρ/(1 − ρ).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // ρ/(1 − ρ).
+    /// assert!((queue.mean_in_system() - 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.utilization() / (1.0 - self.utilization())
     }
 
     /// W = E\[S\]/(1 − ρ), mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // E[S]/(1 − ρ).
+    /// assert!((queue.mean_sojourn_s() - 10.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.queue.law.mean_s() * self.mean_slowdown()
     }
@@ -56,16 +88,40 @@ impl ProcessorSharing {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a size that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // x/(1 − ρ).
+    /// assert!((queue.sojourn_given_size_s(2.0)? - 20.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_given_size_s(&self, size_s: f64) -> Result<f64, QueueError> {
         Ok(size(size_s)? * self.mean_slowdown())
     }
 
     /// E\[T/S\] = 1/(1 − ρ), the same for every size.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // 1/(1 − ρ).
+    /// assert!((queue.mean_slowdown() - 10.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_slowdown(&self) -> f64 {
         1.0 / (1.0 - self.utilization())
     }
 
     /// Wq = W − E\[S\], the time that sharing adds, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.9, Law::exponential(1.0)?)?;
+    /// // W less the mean service.
+    /// assert!((queue.mean_wait_s() - 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.mean_sojourn_s() - self.queue.law.mean_s()
     }

@@ -31,6 +31,14 @@ impl Psjf {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Psjf};
+    /// let queue = Psjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
@@ -53,21 +61,53 @@ impl Psjf {
     }
 
     /// W = E\[E\[T | S\]\], mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Psjf};
+    /// let queue = Psjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_sojourn_s() - 4.05177320334).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.queue.mean_over_sizes(|x| self.sojourn_s(x))
     }
 
     /// Wq = W − E\[S\], mean time in system without service, interruptions included, in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Psjf};
+    /// let queue = Psjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // W less the mean service.
+    /// assert!((queue.mean_wait_s() - (4.05177320334 - 1.0)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.mean_sojourn_s() - self.queue.law.mean_s()
     }
 
     /// L = λW.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Psjf};
+    /// let queue = Psjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // λW.
+    /// assert!((queue.mean_in_system() - 0.9 * 4.05177320334).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.queue.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// Lq = λWq.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Psjf};
+    /// let queue = Psjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // λ(W − E[S]).
+    /// assert!((queue.mean_waiting() - (0.9 * (4.05177320334 - 1.0))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.queue.arrivals_per_s * self.mean_wait_s()
     }

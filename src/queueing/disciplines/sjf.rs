@@ -31,6 +31,14 @@ impl Sjf {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
@@ -49,21 +57,53 @@ impl Sjf {
     }
 
     /// Wq = E\[E\[Wq | S\]\], mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // W less the mean service.
+    /// assert!((queue.mean_wait_s() - (4.19691258966 - 1.0)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.queue.mean_over_sizes(|x| self.wait_s(x))
     }
 
     /// W = Wq + E\[S\], mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_sojourn_s() - 4.19691258966).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + self.queue.law.mean_s()
     }
 
     /// Lq = λWq.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // λ(W − E[S]).
+    /// assert!((queue.mean_waiting() - (0.9 * (4.19691258966 - 1.0))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.queue.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.9, Law::exponential(1.0)?)?;
+    /// // λW.
+    /// assert!((queue.mean_in_system() - 0.9 * 4.19691258966).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.queue.arrivals_per_s * self.mean_sojourn_s()
     }

@@ -44,51 +44,131 @@ impl Gim1 {
     }
 
     /// σ, the share of arrivals that find the server busy.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // σ = 1/(2 − σ)² has the root (3 − √5)/2.
+    /// assert!((queue.sigma() - (0.5 * (3.0 - 5f64.sqrt()))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sigma(&self) -> f64 {
         1.0 - self.spare
     }
 
     /// ρ = λ/μ, the share of time the server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // λ/μ.
+    /// assert!((queue.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / self.services_per_s
     }
 
     /// P(Wq > 0) = σ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // σ = (3 − √5)/2.
+    /// assert!((queue.wait_probability() - 0.38196601125).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.sigma()
     }
 
     /// Wq = σ/(μ(1−σ)), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // σ/(1 − σ) with σ = (3 − √5)/2.
+    /// assert!((queue.mean_wait_s() - 0.61803398875).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.sigma() * self.mean_sojourn_s()
     }
 
     /// W = 1/(μ(1−σ)), mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // 1/(1 − σ) with σ = (3 − √5)/2.
+    /// assert!((queue.mean_sojourn_s() - 1.61803398875).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         1.0 / self.decay_per_s()
     }
 
     /// Lq = λWq = ρσ/(1−σ), mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // λWq with Wq = .61803398875.
+    /// assert!((queue.mean_waiting() - 0.309016994375).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW = ρ/(1−σ), mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // λW with W = 1.61803398875.
+    /// assert!((queue.mean_in_system() - 0.809016994375).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// Var Wq = σ(2−σ)/(μ(1−σ))², s².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // σ(2−σ)/(1−σ)² = 1/(1−σ)² − 1 = 1.61803398875 for this σ.
+    /// assert!((queue.wait_variance_s2() - 1.61803398875).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_variance_s2(&self) -> f64 {
         self.sigma() * (2.0 - self.sigma()) / self.decay_per_s().powi(2)
     }
 
     /// P(Wq ≤ t) = 1 − σe^{−μ(1−σ)t}, `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // 1 − σ with σ = (3 − √5)/2.
+    /// assert!((queue.wait_cdf(0.0) - 0.61803398875).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { 1.0 - self.sigma() * (-self.decay_per_s() * t_s).exp() }
     }
 
     /// P(W ≤ t) = 1 − e^{−μ(1−σ)t}, `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // One mean of an exponential time.
+    /// assert!((queue.sojourn_cdf(1.61803398875) - (1.0 - (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         -(-self.decay_per_s() * t_s.max(0.0)).exp_m1()
     }
@@ -97,6 +177,14 @@ impl Gim1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // ln(20σ)/(1 − σ).
+    /// assert!((queue.wait_quantile_s(0.95)? - 1.61803398875 * (20f64 * 0.38196601125).ln()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         let beyond = (-probability_below_one("p", p)?).ln_1p();
         Ok((((-self.spare).ln_1p() - beyond) / self.decay_per_s()).max(0.0))
@@ -106,16 +194,40 @@ impl Gim1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // ln 20/(1 − σ).
+    /// assert!((queue.sojourn_quantile_s(0.95)? - 1.61803398875 * 20f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         Ok(-(-probability_below_one("p", p)?).ln_1p() / self.decay_per_s())
     }
 
     /// (1−σ)σⁿ, the share of arrivals that find `n` in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // (1 − σ)σ.
+    /// assert!((queue.probability_at_arrival(1) - 0.61803398875 * 0.38196601125).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability_at_arrival(&self, n: u64) -> f64 {
         self.spare * ((-self.spare).ln_1p() * n as f64).exp()
     }
 
     /// The share of time with `n` in system: 1 − ρ for none, ρ(1−σ)σⁿ⁻¹ for n.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gim1};
+    /// let queue = Gim1::new(&Law::erlang(2.0, 2)?, 1.0)?;
+    /// // ρ(1 − σ).
+    /// assert!((queue.probability(1) - 0.5 * 0.61803398875).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         match n {
             0 => 1.0 - self.utilization(),

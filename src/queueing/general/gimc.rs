@@ -50,41 +50,113 @@ impl Gimc {
     }
 
     /// σ, the ratio of the geometric tail that arrivals find.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // ρ, for exponential times.
+    /// assert!((queue.sigma() - 2.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sigma(&self) -> f64 {
         1.0 - self.spare
     }
 
     /// ρ = λ/(cμ).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // λ/(cμ).
+    /// assert!((queue.utilization() - 2.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / (self.servers * self.services_per_s)
     }
 
     /// P(Wq > 0) = K/(1−σ).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // Erlang C.
+    /// assert!((queue.wait_probability() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.wait_probability
     }
 
     /// Wq = P(Wq > 0)/(cμ(1−σ)), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // C/(cμ − λ).
+    /// assert!((queue.mean_wait_s() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.wait_probability / self.decay_per_s()
     }
 
     /// W = Wq + 1/μ, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // Wq + 1.
+    /// assert!((queue.mean_sojourn_s() - 13.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + 1.0 / self.services_per_s
     }
 
     /// Lq = λWq, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // λWq.
+    /// assert!((queue.mean_waiting() - 8.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // λW.
+    /// assert!((queue.mean_in_system() - 26.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// P(Wq ≤ t) = 1 − P(Wq > 0)e^{−cμ(1−σ)t}, `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // 1 − C.
+    /// assert!((queue.wait_cdf(0.0) - 5.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { 1.0 - self.wait_probability * (-self.decay_per_s() * t_s).exp() }
     }
@@ -93,6 +165,15 @@ impl Gimc {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Gimc};
+    /// // As M/M/3 with 2 erlangs.
+    /// let queue = Gimc::new(&Law::exponential(0.5)?, 1.0, 3)?;
+    /// // ln(20·4/9)/(3 − 2).
+    /// assert!((queue.wait_quantile_s(0.95)? - 2.18480205734).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         let beyond = (-probability_below_one("p", p)?).ln_1p();
         Ok(((self.wait_probability.ln() - beyond) / self.decay_per_s()).max(0.0))

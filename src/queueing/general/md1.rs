@@ -51,36 +51,92 @@ impl Md1 {
     }
 
     /// ρ = λD.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // λD.
+    /// assert!((queue.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.moments.utilization()
     }
 
     /// Wq = ρD/(2(1−ρ)), seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // .5/(2·.5).
+    /// assert!((queue.mean_wait_s() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.moments.mean_wait_s()
     }
 
     /// W = Wq + D, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // Wq + D.
+    /// assert!((queue.mean_sojourn_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.moments.mean_sojourn_s()
     }
 
     /// Lq = λWq.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // λWq.
+    /// assert!((queue.mean_waiting() - 0.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.moments.mean_waiting()
     }
 
     /// L = λW.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // λW.
+    /// assert!((queue.mean_in_system() - 0.75).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.moments.mean_in_system()
     }
 
     /// P(Wq > 0) = ρ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // ρ.
+    /// assert!((queue.wait_probability() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.utilization()
     }
 
     /// P(L > n), the share of time with more than `n` in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // ρ.
+    /// assert!((queue.probability_above(0) - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability_above(&self, n: u64) -> f64 {
         let last = self.tails.len() - 1;
         if n <= last as u64 || self.tails[last] == 0.0 {
@@ -90,17 +146,41 @@ impl Md1 {
     }
 
     /// P(L = n).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // 1 − ρ.
+    /// assert!((queue.probability(0) - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         let above_one_less = if n == 0 { 1.0 } else { self.probability_above(n - 1) };
         above_one_less - self.probability_above(n)
     }
 
     /// P(Wq ≤ t), `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // Crommelin's series at 60 digits.
+    /// assert!((queue.wait_cdf(1.0) - 0.82436063535).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.wait_survival(t_s)
     }
 
     /// P(Wq > t), `t_s` in seconds, without loss of digits in the tail.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // Crommelin's series at 60 digits.
+    /// assert!((queue.wait_survival(5.0) - (1.0 - 0.998764270269)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_survival(&self, t_s: f64) -> f64 {
         if t_s.is_nan() || t_s < 0.0 {
             return 1.0;
@@ -122,6 +202,14 @@ impl Md1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // Crommelin's series at 60 digits.
+    /// assert!((queue.wait_quantile_s(0.95)? - 2.0506384073).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         let beyond = 1.0 - probability_below_one("p", p)?;
         if beyond >= self.utilization() {

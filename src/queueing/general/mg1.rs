@@ -36,6 +36,14 @@ impl Mg1 {
     /// # Errors
     /// [`QueueError::Unstable`] with growth λ − 1/E\[S\] when ρ ≥ 1; [`QueueError::Parameter`] for a value out of
     /// range, such as E\[S²\] < E\[S\]².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Mg1;
+    /// let queue = Mg1::new(0.9, 1.0, 5.0)?;
+    /// // .9·5/(2·.1).
+    /// assert!((queue.mean_wait_s() - 22.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn new(arrivals_per_s: f64, mean_service_s: f64, second_moment_s2: f64) -> Result<Self, QueueError> {
         not_negative("arrivals_per_s", arrivals_per_s)?;
         positive("mean_service_s", mean_service_s)?;
@@ -64,6 +72,14 @@ impl Mg1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for E\[S³\]E\[S\] < E\[S²\]², which no law has, or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Mg1;
+    /// let queue = Mg1::new(0.5, 1.0, 2.0)?.with_third_moment(6.0)?;
+    /// // Exponential service, as M/M/1: 1/(1 − ρ)².
+    /// assert!((queue.sojourn_variance_s2().unwrap() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn with_third_moment(self, third_moment_s3: f64) -> Result<Self, QueueError> {
         positive("third_moment_s3", third_moment_s3)?;
         if third_moment_s3 * self.mean_service_s < self.second_moment_s2.powi(2) * (1.0 - 1e-12) {
@@ -77,74 +93,186 @@ impl Mg1 {
     ///
     /// # Errors
     /// As [`Mg1::new`]; [`QueueError::Parameter`] also for a negative variance.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Mg1;
+    /// let queue = Mg1::from_variance(0.9, 1.0, 4.0)?;
+    /// // .9·(4 + 1)/(2·.1).
+    /// assert!((queue.mean_wait_s() - 22.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn from_variance(arrivals_per_s: f64, mean_service_s: f64, variance_s2: f64) -> Result<Self, QueueError> {
         not_negative("variance_s2", variance_s2)?;
         Self::new(arrivals_per_s, mean_service_s, variance_s2 + mean_service_s * mean_service_s)
     }
 
     /// ρ = λE\[S\], the share of time the server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.7).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s * self.mean_service_s
     }
 
     /// Wq = λE\[S²\]/(2(1−ρ)), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // .7·2/(2·.3).
+    /// assert!((queue.mean_wait_s() - 7.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         0.5 * self.arrivals_per_s * self.second_moment_s2 / (1.0 - self.utilization())
     }
 
     /// W = Wq + E\[S\], mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: 1/.3.
+    /// assert!((queue.mean_sojourn_s() - 10.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + self.mean_service_s
     }
 
     /// Lq = λWq, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: ρ²/(1 − ρ).
+    /// assert!((queue.mean_waiting() - 0.49 / 0.3).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: ρ/(1 − ρ).
+    /// assert!((queue.mean_in_system() - 7.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// P(Wq > 0) = ρ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // ρ.
+    /// assert!((queue.wait_probability() - 0.7).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.utilization()
     }
 
     /// Var Wq = Wq² + λE\[S³\]/(3(1−ρ)), s². None without a third moment.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: ρ(2 − ρ)/(1 − ρ)².
+    /// assert!((queue.wait_variance_s2().unwrap() - 0.91 / 0.09).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_variance_s2(&self) -> Option<f64> {
         let cubic = self.arrivals_per_s * self.third_moment_s3? / (3.0 * (1.0 - self.utilization()));
         Some(self.mean_wait_s().powi(2) + cubic)
     }
 
     /// Var W = Var Wq + Var S, s². None without a third moment.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: 1/(1 − ρ)².
+    /// assert!((queue.sojourn_variance_s2().unwrap() - 1.0 / 0.09).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_variance_s2(&self) -> Option<f64> {
         Some(self.wait_variance_s2()? + self.service_variance_s2())
     }
 
     /// Var L = λW + λ²Var W: those whom one leaves behind came during one's time in system. None without a third moment.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: ρ/(1 − ρ)².
+    /// assert!((queue.in_system_variance().unwrap() - 0.7 / 0.09).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn in_system_variance(&self) -> Option<f64> {
         Some(self.mean_in_system() + self.arrivals_per_s.powi(2) * self.sojourn_variance_s2()?)
     }
 
     /// Var Lq = λWq + λ²Var Wq. None without a third moment.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: E Lq² = ρ²(1 + ρ)/(1 − ρ)², E Lq = ρ²/(1 − ρ).
+    /// assert!((queue.waiting_variance().unwrap() - (0.833 / 0.09 - 0.2401 / 0.09)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn waiting_variance(&self) -> Option<f64> {
         Some(self.mean_waiting() + self.arrivals_per_s.powi(2) * self.wait_variance_s2()?)
     }
 
     /// E\[S\]/(1−ρ), mean time from an arrival at the empty queue until it is empty again, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // 1/(1 − ρ).
+    /// assert!((queue.mean_busy_period_s() - 10.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_busy_period_s(&self) -> f64 {
         self.mean_service_s / (1.0 - self.utilization())
     }
 
     /// (Var S + ρE\[S\]²)/(1−ρ)³, variance of the busy period, s².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // As M/M/1: (1 + ρ)/(1 − ρ)³.
+    /// assert!((queue.busy_period_variance_s2() - 1.7 / 0.027).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn busy_period_variance_s2(&self) -> f64 {
         let spread = self.service_variance_s2() + self.utilization() * self.mean_service_s.powi(2);
         spread / (1.0 - self.utilization()).powi(3)
     }
 
     /// 1/(1−ρ), mean number served in a busy period.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.7, &Law::exponential(1.0)?)?;
+    /// // 1/(1 − ρ).
+    /// assert!((queue.mean_served_per_busy_period() - 10.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_served_per_busy_period(&self) -> f64 {
         1.0 / (1.0 - self.utilization())
     }

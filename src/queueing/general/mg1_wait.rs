@@ -113,11 +113,27 @@ impl Mg1Wait {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::erlang(1.0, 2)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.utilization
     }
 
     /// P(Wq > 0) = ρ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::erlang(1.0, 2)?)?;
+    /// // ρ.
+    /// assert!((queue.wait_probability() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.utilization
     }
@@ -131,11 +147,27 @@ impl Mg1Wait {
     }
 
     /// P(Wq ≤ t), `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::erlang(1.0, 2)?)?;
+    /// // The 95 % quantile with mpmath.
+    /// assert!((queue.wait_cdf(3.34185868693) - 0.95).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.wait_survival(t_s)
     }
 
     /// P(Wq > t), `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::erlang(1.0, 2)?)?;
+    /// // The 99 % quantile with mpmath.
+    /// assert!((queue.wait_survival(5.57973694547) - 0.01).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_survival(&self, t_s: f64) -> f64 {
         if t_s.is_nan() || t_s < 0.0 {
             return 1.0;
@@ -175,6 +207,14 @@ impl Mg1Wait {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::erlang(1.0, 2)?)?;
+    /// // A sum of two exponentials, with mpmath.
+    /// assert!((queue.wait_quantile_s(0.95)? - 3.34185868693).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         let beyond = 1.0 - probability_below_one("p", p)?;
         if beyond >= self.utilization {

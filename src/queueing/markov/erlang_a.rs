@@ -87,37 +87,93 @@ impl ErlangA {
     }
 
     /// P(N ≥ c), the share of arrivals that find every server busy.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // With mpmath.
+    /// assert!((queue.wait_probability() - 0.468941704441).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         // From the smaller side, so that neither share loses its digits.
         if self.below < 0.5 { 1.0 - self.below } else { self.law.iter().sum() }
     }
 
     /// Lq, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_waiting() - 1.20621087852).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.law.iter().enumerate().map(|(waiting, weight)| waiting as f64 * weight).sum()
     }
 
     /// θLq/λ, the share of arrivals that leave before service.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // With mpmath.
+    /// assert!((queue.abandon_probability() - 0.0670117154734).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn abandon_probability(&self) -> f64 {
         self.abandons_per_s * self.mean_waiting() / self.arrivals_per_s
     }
 
     /// Wq = Lq/λ, mean wait in seconds of all who come, served or not.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_wait_s() - 0.134023430947).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.mean_waiting() / self.arrivals_per_s
     }
 
     /// λ(1 − P(abandon)), customers served per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // λ(1 − P(abandon)).
+    /// assert!((queue.throughput_per_s() - (9.0 * (1.0 - 0.0670117154734))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s * (1.0 - self.abandon_probability())
     }
 
     /// The share of time that a server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // λ(1 − P(abandon))/(cμ).
+    /// assert!((queue.utilization() - (0.9 * (1.0 - 0.0670117154734))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.throughput_per_s() / (self.servers as f64 * self.services_per_s)
     }
 
     /// L = Lq + served/μ, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // Those waiting and those in service.
+    /// assert!((queue.mean_in_system() - (1.20621087852 + 9.0 * (1.0 - 0.0670117154734))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.mean_waiting() + self.throughput_per_s() / self.services_per_s
     }
@@ -140,6 +196,14 @@ impl ErlangA {
     }
 
     /// P(W ≤ t) of the wait of all who come; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(9.0, 1.0, 0.5, 10)?;
+    /// // 1 − P(wait).
+    /// assert!((queue.wait_cdf(0.0) - (1.0 - 0.468941704441)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.wait_tail(t_s)
     }

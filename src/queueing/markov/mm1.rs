@@ -38,81 +38,209 @@ impl Mm1 {
     }
 
     /// ρ = λ/μ, the share of time the server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // λ/μ.
+    /// assert!((queue.utilization() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / self.services_per_s
     }
 
     /// L = λ/(μ − λ), mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // .8/.2.
+    /// assert!((queue.mean_in_system() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// Lq = ρ²/(1 − ρ), mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // .8²/.2.
+    /// assert!((queue.mean_waiting() - 3.2).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// W = 1/(μ − λ), mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // 1/(1 − .8).
+    /// assert!((queue.mean_sojourn_s() - 5.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         1.0 / (self.services_per_s - self.arrivals_per_s)
     }
 
     /// Wq = ρ/(μ − λ), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // .8/(1 − .8).
+    /// assert!((queue.mean_wait_s() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.utilization() * self.mean_sojourn_s()
     }
 
     /// The `p` quantile of the time in system, −ln(1−p)/(μ−λ), in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // ln 20/.2.
+    /// assert!((queue.sojourn_quantile_s(0.95) - 14.9786613678).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> f64 {
         -(-p).ln_1p() * self.mean_sojourn_s()
     }
 
     /// The `p` quantile of the wait, max(0, ln(ρ/(1−p))/(μ−λ)), in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // ln 16/.2.
+    /// assert!((queue.wait_quantile_s(0.95) - 13.8629436112).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         ((self.utilization().ln() - (-p).ln_1p()) * self.mean_sojourn_s()).max(0.0)
     }
 
     /// ρ, the share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // ρ.
+    /// assert!((queue.wait_probability() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.utilization()
     }
 
     /// λ, customers served per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // λ.
+    /// assert!((queue.throughput_per_s() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s
     }
 
     /// π_n = (1 − ρ)ρⁿ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // .2·.8².
+    /// assert!((queue.probability(2) - 0.128).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         (1.0 - self.utilization()) * self.probability_at_least(n)
     }
 
     /// P(N ≥ n) = ρⁿ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // .8².
+    /// assert!((queue.probability_at_least(2) - 0.64).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability_at_least(&self, n: u64) -> f64 {
         self.utilization().powf(n as f64)
     }
 
     /// Var N = ρ/(1 − ρ)².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // .8/.2².
+    /// assert!((queue.variance_in_system() - 20.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance_in_system(&self) -> f64 {
         self.utilization() / (1.0 - self.utilization()).powi(2)
     }
 
     /// P(Wq ≤ t) = 1 − ρe^{−(μ−λ)t}; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // The 95 % quantile is ln 16/.2.
+    /// assert!((queue.wait_cdf(13.8629436112) - 0.95).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { 1.0 - self.utilization() * (-t_s / self.mean_sojourn_s()).exp() }
     }
 
     /// P(T ≤ t) = 1 − e^{−(μ−λ)t} of the time in system; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // The 95 % quantile is ln 20/.2.
+    /// assert!((queue.sojourn_cdf(14.9786613678) - 0.95).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { -(-t_s / self.mean_sojourn_s()).exp_m1() }
     }
 
     /// 1/(μ − λ), mean length of a busy period in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // 1/(μ − λ).
+    /// assert!((queue.mean_busy_period_s() - 5.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_busy_period_s(&self) -> f64 {
         self.mean_sojourn_s()
     }
 
     /// (1 + ρ)/(μ²(1 − ρ)³), variance of a busy period in s².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1;
+    /// let queue = Mm1::new(0.8, 1.0)?;
+    /// // (1 + .8)/.2³.
+    /// assert!((queue.variance_of_busy_period_s2() - 225.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance_of_busy_period_s2(&self) -> f64 {
         let rho = self.utilization();
         (1.0 + rho) / (self.services_per_s.powi(2) * (1.0 - rho).powi(3))

@@ -29,41 +29,105 @@ impl Mm1k {
     }
 
     /// π_K, the share of arrivals that are lost.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // 2⁴/(1 + 2 + 4 + 8 + 16).
+    /// assert!((queue.loss_probability() - 16.0 / 31.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn loss_probability(&self) -> f64 {
         self.0.loss_probability()
     }
 
     /// λ_eff = λ(1 − π_K), customers served per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // 2(1 − 16/31).
+    /// assert!((queue.throughput_per_s() - 30.0 / 31.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.0.throughput_per_s()
     }
 
     /// λ_eff/μ = 1 − π_0, the share of time the server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // 1 − π₀.
+    /// assert!((queue.utilization() - 30.0 / 31.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.0.utilization()
     }
 
     /// L, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // (1·2 + 2·4 + 3·8 + 4·16)/31.
+    /// assert!((queue.mean_in_system() - 98.0 / 31.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.0.mean_in_system()
     }
 
     /// Lq = L − (1 − π_0), mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // (1·4 + 2·8 + 3·16)/31.
+    /// assert!((queue.mean_waiting() - 68.0 / 31.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.0.mean_waiting()
     }
 
     /// W = L/λ_eff of those admitted, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // (98/31)/(30/31).
+    /// assert!((queue.mean_sojourn_s() - 98.0 / 30.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.0.mean_sojourn_s()
     }
 
     /// Wq = Lq/λ_eff of those admitted, mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // (68/31)/(30/31).
+    /// assert!((queue.mean_wait_s() - 68.0 / 30.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.0.mean_wait_s()
     }
 
     /// π_n; 0 beyond K.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // 2²/31.
+    /// assert!((queue.probability(2) - 4.0 / 31.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         self.0.probability(n)
     }

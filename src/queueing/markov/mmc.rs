@@ -47,26 +47,66 @@ impl Mmc {
     }
 
     /// a/c = λ/(cμ), the share of time that a server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // a/c.
+    /// assert!((queue.utilization() - 2.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / (self.servers as f64 * self.services_per_s)
     }
 
     /// C(c, a), the share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // Erlang C of 3 servers and 2 erlangs.
+    /// assert!((queue.delay_probability() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn delay_probability(&self) -> f64 {
         self.delay_probability
     }
 
     /// C(c, a), the share of arrivals that wait; the same as [`Mmc::delay_probability`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // Erlang C of 3 servers and 2 erlangs.
+    /// assert!((queue.wait_probability() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.delay_probability
     }
 
     /// λ, customers served per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // λ.
+    /// assert!((queue.throughput_per_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s
     }
 
     /// π_n: (1 − a/c)C(a/c)^{n−c} from c on, and below by π_{n−1} = π_n n/a.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // 1/(1 + 2 + 2 + 4) with the tail 4 = (8/6)/(1 − 2/3).
+    /// assert!((queue.probability(0) - 1.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         let (busy, load) = (self.utilization(), self.arrivals_per_s / self.services_per_s);
         if load == 0.0 {
@@ -85,41 +125,105 @@ impl Mmc {
     }
 
     /// Wq = C/(cμ − λ), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // C/(3 − 2).
+    /// assert!((queue.mean_wait_s() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.delay_probability / self.spare_per_s
     }
 
     /// W = Wq + 1/μ, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // 4/9 + 1.
+    /// assert!((queue.mean_sojourn_s() - 13.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + 1.0 / self.services_per_s
     }
 
     /// Lq = λWq, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // 2·4/9.
+    /// assert!((queue.mean_waiting() - 8.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // 2·13/9.
+    /// assert!((queue.mean_in_system() - 26.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// The `p` quantile of the wait, max(0, ln(C/(1−p))/(cμ−λ)), in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // ln(20·4/9)/(3 − 2).
+    /// assert!((queue.wait_quantile_s(0.95) - 2.18480205734).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         ((self.delay_probability.ln() - (-p).ln_1p()) / self.spare_per_s).max(0.0)
     }
 
     /// P(Wq ≤ t) = 1 − Ce^{−(cμ−λ)t}; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(2.0, 1.0, 3)?;
+    /// // 1 − C.
+    /// assert!((queue.wait_cdf(0.0) - 5.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { 1.0 - self.delay_probability * (-self.spare_per_s * t_s).exp() }
     }
 
     /// P(T ≤ t) of the time in system; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(9.0, 1.0, 10)?;
+    /// // The 95 % quantile with mpmath.
+    /// assert!((queue.sojourn_cdf(4.36086656778) - 0.95).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.sojourn_tail(t_s)
     }
 
     /// The `p` quantile of the time in system, in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmc;
+    /// let queue = Mmc::new(9.0, 1.0, 10)?;
+    /// // With mpmath.
+    /// assert!((queue.sojourn_quantile_s(0.5) - 1.32909186857783).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> f64 {
         // The time in service alone is a lower bound.
         let low = -(-p).ln_1p() / self.services_per_s;

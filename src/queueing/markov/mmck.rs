@@ -61,41 +61,105 @@ impl Mmck {
     }
 
     /// π_K, the share of arrivals that are lost.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // With mpmath.
+    /// assert!((queue.loss_probability() - 0.102744193047).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn loss_probability(&self) -> f64 {
         self.full
     }
 
     /// λ_eff = λ(1 − π_K), customers served per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // With mpmath.
+    /// assert!((queue.throughput_per_s() - 1.43560929113).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s * (1.0 - self.full)
     }
 
     /// λ_eff/(cμ), the share of time that a server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // Half the work of two servers, served at 1.43560929113/s.
+    /// assert!((queue.utilization() - 1.43560929113 / 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.throughput_per_s() / (self.servers as f64 * self.services_per_s)
     }
 
     /// Lq = P(N ≥ c) · Σ j rʲ/Σ rʲ, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // L less the busy servers.
+    /// assert!((queue.mean_waiting() - (2.16124015452 - 1.43560929113)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.all_busy * geometric::mean(self.log_ratio, (self.capacity - self.servers) as f64)
     }
 
     /// L = Lq + a(1 − π_K), mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_in_system() - 2.16124015452).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.mean_waiting() + self.throughput_per_s() / self.services_per_s
     }
 
     /// Wq = Lq/λ_eff of those admitted, mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // W = 1.50545149567 less 1/μ.
+    /// assert!((queue.mean_wait_s() - 0.50545149567).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         if self.arrivals_per_s == 0.0 { 0.0 } else { self.mean_waiting() / self.throughput_per_s() }
     }
 
     /// W = Wq + 1/μ of those admitted, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // With mpmath.
+    /// assert!((queue.mean_sojourn_s() - 1.50545149567).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + 1.0 / self.services_per_s
     }
 
     /// π_n; 0 beyond K.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(1.6, 1.0, 2, 5)?;
+    /// // The share turned away, with mpmath.
+    /// assert!((queue.probability(5) - 0.102744193047).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         if n > self.capacity {
             return 0.0;

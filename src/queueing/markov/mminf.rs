@@ -34,41 +34,105 @@ impl MmInf {
     }
 
     /// L = a = λ/μ, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // 2/.5.
+    /// assert!((queue.mean_in_system() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s / self.services_per_s
     }
 
     /// Var N = a.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // Poisson: as its mean.
+    /// assert!((queue.variance_in_system() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance_in_system(&self) -> f64 {
         self.mean_in_system()
     }
 
     /// W = 1/μ, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // 1/μ.
+    /// assert!((queue.mean_sojourn_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         1.0 / self.services_per_s
     }
 
     /// λ, customers served per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // λ.
+    /// assert!((queue.throughput_per_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s
     }
 
     /// π_n = e^{−a}aⁿ/n!.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // e⁻⁴4²/2.
+    /// assert!((queue.probability(2) - 8.0 * (-4f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         poisson(self.mean_in_system(), n)
     }
 
     /// P(N ≤ n) = Γ(n + 1, a)/n!.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // e⁻⁴(1 + 4).
+    /// assert!((queue.probability_at_most(1) - 5.0 * (-4f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability_at_most(&self, n: u64) -> f64 {
         if self.mean_in_system() == 0.0 { 1.0 } else { gamma_ur(n as f64 + 1.0, self.mean_in_system()) }
     }
 
     /// P(T ≤ t) = 1 − e^{−μt} of the time in system; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // One mean.
+    /// assert!((queue.sojourn_cdf(2.0) - (1.0 - (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { -(-self.services_per_s * t_s).exp_m1() }
     }
 
     /// The `p` quantile of the time in system, −ln(1−p)/μ, in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::MmInf;
+    /// let queue = MmInf::new(2.0, 0.5)?;
+    /// // The median is ln 2/μ.
+    /// assert!((queue.sojourn_quantile_s(0.5) - 2.0 * 2f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> f64 {
         -(-p).ln_1p() / self.services_per_s
     }

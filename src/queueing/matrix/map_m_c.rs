@@ -66,16 +66,43 @@ impl MapMc {
     }
 
     /// ρ = λ/(cμ), the share of time a server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // λ/(cμ).
+    /// assert!((queue.utilization() - 2.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / (f64::from(self.servers) * self.services_per_s)
     }
 
     /// λ, customers per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // λ.
+    /// assert!((queue.throughput_per_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s
     }
 
     /// P(n in system).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // 1/(1 + 2 + 2 + 4).
+    /// assert!((queue.probability(0) - 1.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         let servers = u64::from(self.servers);
         if n >= servers {
@@ -87,31 +114,85 @@ impl MapMc {
     }
 
     /// Lq = E\[level\] − P(level ≥ 1), mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // λC/(cμ − λ), C = 4/9.
+    /// assert!((queue.mean_waiting() - 8.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.chain.mean_level() - self.chain.tail(1)
     }
 
     /// L = Lq + λ/μ, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // Lq + 2.
+    /// assert!((queue.mean_in_system() - 26.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.mean_waiting() + self.arrivals_per_s / self.services_per_s
     }
 
     /// Wq, seconds; from the law of the wait, not by Little's law.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // C/(cμ − λ).
+    /// assert!((queue.mean_wait_s() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.line.mean_wait_s()
     }
 
     /// W = Wq + 1/μ, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // Wq + 1.
+    /// assert!((queue.mean_sojourn_s() - 13.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.line.mean_sojourn_s()
     }
 
     /// The share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // Erlang C.
+    /// assert!((queue.wait_probability() - 4.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.line.wait_probability()
     }
 
     /// P(wait ≤ t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // 1 − C.
+    /// assert!((queue.wait_cdf(0.0) - 5.0 / 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 {
             return 0.0;
@@ -123,6 +204,15 @@ impl MapMc {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// // ln(20·4/9)/(3 − 2).
+    /// assert!((queue.wait_quantile_s(0.95)? - 2.18480205734).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         Ok(self.line.wait_quantile_s(probability(p)?))
     }

@@ -56,51 +56,141 @@ impl MapPh1 {
     }
 
     /// ρ = λE\[S\], the share of time the server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.utilization
     }
 
     /// λ, customers per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // λ.
+    /// assert!((queue.throughput_per_s() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.arrivals_per_s
     }
 
     /// P(n in system).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // 1 − ρ.
+    /// assert!((queue.probability(0) - 0.2).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         self.chain.probability(n)
     }
 
     /// sp(R), at which probabilities of many in the system fall with each one more.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // By an independent solver.
+    /// assert!((queue.spectral_radius() - 0.745329983228).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn spectral_radius(&self) -> f64 {
         self.chain.spectral_radius()
     }
 
     /// L = π₁(I − R)^{−2}1, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // Pollaczek–Khinchine: .8·4.
+    /// assert!((queue.mean_in_system() - 3.2).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.chain.mean_level()
     }
 
     /// Lq = L − ρ, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // .8·3.
+    /// assert!((queue.mean_waiting() - 2.4).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.mean_in_system() - self.utilization
     }
 
     /// Wq = ∫P(W > t)dt, seconds; from the law of the wait, not by Little's law.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // Pollaczek–Khinchine: .8·1.5/(2·.2).
+    /// assert!((queue.mean_wait_s() - 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.line.mean_wait_s()
     }
 
     /// W = Wq + E\[S\], seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // Wq + 1.
+    /// assert!((queue.mean_sojourn_s() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.line.mean_sojourn_s()
     }
 
     /// The share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // ρ.
+    /// assert!((queue.wait_probability() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.line.wait_probability()
     }
 
     /// P(wait > t), without loss of digits in the tail.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // The 95 % quantile with mpmath.
+    /// assert!((queue.wait_survival(10.242756528) - 0.05).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_survival(&self, t_s: f64) -> f64 {
         if t_s < 0.0 {
             return 1.0;
@@ -109,6 +199,15 @@ impl MapPh1 {
     }
 
     /// P(wait ≤ t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // The 99 % quantile with mpmath.
+    /// assert!((queue.wait_cdf(16.1305831923) - 0.99).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.wait_survival(t_s)
     }

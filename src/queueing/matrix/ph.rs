@@ -65,6 +65,14 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless the mean is positive and finite, as in every constructor here.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::exponential(2.0)?;
+    /// // One mean.
+    /// assert!((law.survival(2.0) - (-1f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn exponential(mean_s: f64) -> Result<Self, QueueError> {
         Self::erlang(mean_s, 1)
     }
@@ -91,6 +99,14 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for no phases or a rate that is not positive and finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::generalised_erlang(&[1.0, 2.0])?;
+    /// // 1 + 1/2.
+    /// assert!((law.mean_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn generalised_erlang(rates_per_s: &[f64]) -> Result<Self, QueueError> {
         let phases: Vec<(f64, f64)> = rates_per_s.iter().map(|&rate| (rate, 1.0)).collect();
         Self::coxian(&phases)
@@ -164,6 +180,15 @@ impl PhaseType {
     }
 
     /// The sum of this and an independent other time.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let one = PhaseType::exponential(1.0)?;
+    /// let law = one.then(&one);
+    /// // Erlang with two phases.
+    /// assert!((law.squared_cv() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn then(&self, other: &Self) -> Self {
         let (n, m) = (self.phases(), other.phases());
         let (mut start, mut rates, mut exit) =
@@ -196,6 +221,14 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless the factor is positive and finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::exponential(1.0)?.scaled(3.0)?;
+    /// // Three times as long.
+    /// assert!((law.mean_s() - 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn scaled(&self, factor: f64) -> Result<Self, QueueError> {
         positive("factor", factor)?;
         Ok(Self { start: self.start.clone(), rates: &self.rates / factor, exit: &self.exit / factor })
@@ -222,16 +255,43 @@ impl PhaseType {
     }
 
     /// E\[X\], seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // As given.
+    /// assert!((law.mean_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_s(&self) -> f64 {
         self.moment(1)
     }
 
     /// Var X / E\[X\]².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // 1/2 of two phases.
+    /// assert!((law.squared_cv() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn squared_cv(&self) -> f64 {
         self.moment(2) / self.mean_s().powi(2) - 1.0
     }
 
     /// E\[Xᵏ\] = k! α(−T)^{−k}1, secondsᵏ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // 2²(1 + 1/2).
+    /// assert!((law.moment(2) - 6.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn moment(&self, k: u32) -> f64 {
         let inverse = (-&self.rates).lu();
         let mut column = DVector::from_element(self.phases(), 1.0);
@@ -242,16 +302,43 @@ impl PhaseType {
     }
 
     /// P(X > x), by uniformisation.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // e⁻ˣ(1 + x).
+    /// assert!((law.survival(1.0) - 2.0 * (-1f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn survival(&self, x_s: f64) -> f64 {
         self.at(x_s).0.min(1.0)
     }
 
     /// P(X ≤ x).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // 1 − e⁻ˣ(1 + x).
+    /// assert!((law.cdf(1.0) - (1.0 - 2.0 * (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn cdf(&self, x_s: f64) -> f64 {
         1.0 - self.survival(x_s)
     }
 
     /// The density at x, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // xe⁻ˣ.
+    /// assert!((law.density(1.0) - (-1f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn density(&self, x_s: f64) -> f64 {
         if x_s < 0.0 {
             return 0.0;
@@ -271,6 +358,15 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for s that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// // Mean 2 s, two phases.
+    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// // (1/(1 + s))².
+    /// assert!((law.transform(1.0)? - 0.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn transform(&self, s: f64) -> Result<f64, QueueError> {
         crate::queueing::error::not_negative("s", s)?;
         Ok(self.transform_complex(Complex::new(s, 0.0)).re)

@@ -39,41 +39,113 @@ impl PhPh1 {
     }
 
     /// ρ = λE\[S\], the share of time the server works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
 
     /// λ, customers per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // λ.
+    /// assert!((queue.throughput_per_s() - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.queue.throughput_per_s()
     }
 
     /// P(n in system).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // 1 − ρ.
+    /// assert!((queue.probability(0) - 0.1).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         self.queue.probability(n)
     }
 
     /// sp(R), at which probabilities of many in the system fall with each one more.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // Known for E2/E2/1: ρ².
+    /// assert!((queue.spectral_radius() - 0.81).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn spectral_radius(&self) -> f64 {
         self.queue.spectral_radius()
     }
 
     /// L, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // By an independent solver.
+    /// assert!((queue.mean_in_system() - 4.82314303955).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.queue.mean_in_system()
     }
 
     /// Lq = L − ρ, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // L − ρ.
+    /// assert!((queue.mean_waiting() - (4.82314303955 - 0.9)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.queue.mean_waiting()
     }
 
     /// Wq, mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // By an independent solver.
+    /// assert!((queue.mean_wait_s() - 4.35904782172).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.queue.mean_wait_s()
     }
 
     /// W = Wq + E\[S\], mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // By an independent solver.
+    /// assert!((queue.mean_sojourn_s() - 5.35904782172).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.queue.mean_sojourn_s()
     }

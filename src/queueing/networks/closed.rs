@@ -62,21 +62,53 @@ impl Closed {
     }
 
     /// X, customers that pass per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Closed;
+    /// let network = Closed::new(&[0.5, 0.3, 0.1], &[1, 1, 1], 2.0, 10)?;
+    /// // As mean value analysis, with mpmath.
+    /// assert!((network.throughput_per_s() - 1.92125320043).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.throughput_per_s
     }
 
     /// R = N/X − Z, mean time from leaving the thinkers to coming back, in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Closed;
+    /// let network = Closed::new(&[0.5, 0.3, 0.1], &[1, 1, 1], 2.0, 10)?;
+    /// // As mean value analysis, with mpmath.
+    /// assert!((network.mean_sojourn_s() - 3.20493602704).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.customers as f64 / self.throughput_per_s - self.think_s
     }
 
     /// Q_k, mean number at a station.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Closed;
+    /// let network = Closed::new(&[0.5, 0.3, 0.1], &[1, 1, 1], 2.0, 10)?;
+    /// // As mean value analysis, with mpmath.
+    /// assert!((network.mean_at(0) - 4.68584127389).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_at(&self, station: usize) -> f64 {
         self.laws[station].iter().enumerate().map(|(n, p)| n as f64 * p).sum()
     }
 
     /// P(n_k = n).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Closed;
+    /// let network = Closed::new(&[0.5, 0.3, 0.1], &[1, 1, 1], 2.0, 10)?;
+    /// // 1 − X·D with X = 1.92125320043.
+    /// assert!((network.probability_at(0, 0) - 0.039373399785).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability_at(&self, station: usize, n: usize) -> f64 {
         self.laws[station].get(n).copied().unwrap_or(0.0)
     }

@@ -53,26 +53,71 @@ impl Jackson {
     }
 
     /// λ_j, visits to a node per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Jackson;
+    /// let routing = [vec![0.0, 0.6, 0.2], vec![0.1, 0.0, 0.5], vec![0.1, 0.0, 0.0]];
+    /// let network = Jackson::new(&[1.0, 0.5, 0.0], &routing, &[2.0, 2.0, 1.5], &[1, 1, 1])?;
+    /// // The linear equations, solved with mpmath.
+    /// assert!((network.arrivals_per_s(0) - 1.20786516854).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn arrivals_per_s(&self, node: usize) -> f64 {
         self.arrivals_per_s[node]
     }
 
     /// λ_j/Σγ, the mean number of visits of a customer to a node.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Jackson;
+    /// let routing = [vec![0.0, 0.6, 0.2], vec![0.1, 0.0, 0.5], vec![0.1, 0.0, 0.0]];
+    /// let network = Jackson::new(&[1.0, 0.5, 0.0], &routing, &[2.0, 2.0, 1.5], &[1, 1, 1])?;
+    /// // λ₁ over the 1.5 per second that come from outside.
+    /// assert!((network.visit_ratio(0) - 1.20786516854 / 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn visit_ratio(&self, node: usize) -> f64 {
         self.arrivals_per_s[node] / self.from_outside_per_s
     }
 
     /// The M/M/c queue that a node is: ρ, L, W and the rest, for one visit.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Jackson;
+    /// let routing = [vec![0.0, 0.6, 0.2], vec![0.1, 0.0, 0.5], vec![0.1, 0.0, 0.0]];
+    /// let network = Jackson::new(&[1.0, 0.5, 0.0], &routing, &[2.0, 2.0, 1.5], &[1, 1, 1])?;
+    /// // λ₁/2, with mpmath.
+    /// assert!((network.node(0).utilization() - 0.60393258427).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn node(&self, node: usize) -> &Mmc {
         &self.nodes[node]
     }
 
     /// Σγ, customers that pass per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Jackson;
+    /// let routing = [vec![0.0, 0.6, 0.2], vec![0.1, 0.0, 0.5], vec![0.1, 0.0, 0.0]];
+    /// let network = Jackson::new(&[1.0, 0.5, 0.0], &routing, &[2.0, 2.0, 1.5], &[1, 1, 1])?;
+    /// // What comes from outside: 1 + .5.
+    /// assert!((network.throughput_per_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.from_outside_per_s
     }
 
     /// L = Σ L_j, mean number in the network.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Jackson;
+    /// let routing = [vec![0.0, 0.6, 0.2], vec![0.1, 0.0, 0.5], vec![0.1, 0.0, 0.0]];
+    /// let network = Jackson::new(&[1.0, 0.5, 0.0], &routing, &[2.0, 2.0, 1.5], &[1, 1, 1])?;
+    /// // Σρ/(1 − ρ).
+    /// assert!((network.mean_in_system() - (0.60393258427 / 0.39606741573 + 0.612359550562 / 0.387640449438 + 0.569288389513 / 0.430711610487)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.nodes.iter().map(Mmc::mean_in_system).sum()
     }

@@ -50,21 +50,53 @@ impl Mva {
     }
 
     /// X, customers that pass per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Mva;
+    /// let network = Mva::new(&[0.5, 0.3, 0.1], 2.0, 10)?;
+    /// // With mpmath.
+    /// assert!((network.throughput_per_s() - 1.92125320043).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn throughput_per_s(&self) -> f64 {
         self.throughput_per_s
     }
 
     /// R, mean time from leaving the thinkers to coming back, in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Mva;
+    /// let network = Mva::new(&[0.5, 0.3, 0.1], 2.0, 10)?;
+    /// // With mpmath.
+    /// assert!((network.mean_sojourn_s() - 3.20493602704).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.response_s
     }
 
     /// Q_k, mean number at a station.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Mva;
+    /// let network = Mva::new(&[0.5, 0.3, 0.1], 2.0, 10)?;
+    /// // With mpmath.
+    /// assert!((network.mean_at(0) - 4.68584127389).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_at(&self, station: usize) -> f64 {
         self.means[station]
     }
 
     /// XD_k, the share of time that a station works.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Mva;
+    /// let network = Mva::new(&[0.5, 0.3, 0.1], 2.0, 10)?;
+    /// // X·D = 1.92125320043·.5.
+    /// assert!((network.utilization(0) - 0.960626600215).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self, station: usize) -> f64 {
         self.throughput_per_s * self.demands_s[station]
     }

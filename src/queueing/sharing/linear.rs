@@ -50,11 +50,27 @@ impl LinearSharing {
     }
 
     /// ρ = λm·d1, the share of the capacity 1/(m·d1).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // 1.6·50·.01.
+    /// assert!((shared.load() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn load(&self) -> f64 {
         self.arrivals_per_s * self.mean_work * self.slope_s
     }
 
     /// λ* = 1/(m·d1), the largest rate that can be served, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // 1/(50·.01).
+    /// assert!((shared.capacity_per_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn capacity_per_s(&self) -> f64 {
         1.0 / (self.mean_work * self.slope_s)
     }
@@ -80,26 +96,66 @@ impl LinearSharing {
     }
 
     /// L = E N = rρ/(1 − ρ), mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // Negative binomial: (1 + 1/.01)·.8/.2.
+    /// assert!((shared.mean_in_system() - 404.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }
 
     /// Var N = rρ/(1 − ρ)².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // Negative binomial: the mean over 1 − .8.
+    /// assert!((shared.variance_in_system() - 2020.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance_in_system(&self) -> f64 {
         self.mean_in_system() / (1.0 - self.load())
     }
 
     /// E\[T | x\]/x = (d0 + d1)/(1 − ρ), mean seconds per unit of one's work.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // 252.5 s over 50.
+    /// assert!((shared.mean_pace_s() - 5.05).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_pace_s(&self) -> f64 {
         (self.base_s + self.slope_s) / (1.0 - self.load())
     }
 
     /// E\[T | x\] = x(d0 + d1)/(1 − ρ), mean time in system of a customer with `work` x, in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // Twice the mean work, twice 252.5.
+    /// assert!((shared.mean_sojourn_of_s(100.0) - 505.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_of_s(&self, work: f64) -> f64 {
         work * self.mean_pace_s()
     }
 
     /// W = m(d0 + d1)/(1 − ρ), mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(1.6, 50.0, 1.0, 0.01)?;
+    /// // 404/1.6.
+    /// assert!((shared.mean_sojourn_s() - 252.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_sojourn_of_s(self.mean_work)
     }

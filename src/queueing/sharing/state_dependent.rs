@@ -60,6 +60,14 @@ impl StateDependent {
     }
 
     /// λ* = K/(m τ(K)), the largest rate that can be served, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // 128/(50·2.28).
+    /// assert!((shared.capacity_per_s() - 1.12280701754).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn capacity_per_s(&self) -> f64 {
         self.cap as f64 / (self.mean_work * self.last_pace_s())
     }
@@ -80,16 +88,40 @@ impl StateDependent {
     }
 
     /// P(N ≥ K), the share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // With mpmath.
+    /// assert!((shared.wait_probability() - 0.64554910652).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.chain.probability_at_least(self.cap)
     }
 
     /// Lq = E\[(N − K)⁺\], mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // With mpmath.
+    /// assert!((shared.mean_waiting() - 31.1353299837).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.chain.mean_beyond(self.cap)
     }
 
     /// L = E N, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // With mpmath.
+    /// assert!((shared.mean_in_system() - 153.790769965).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.chain.mean()
     }
@@ -100,6 +132,14 @@ impl StateDependent {
     }
 
     /// E\[min(N, K)\], mean number sharing.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // L − Lq.
+    /// assert!((shared.mean_sharing() - (153.790769965 - 31.1353299837)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sharing(&self) -> f64 {
         self.mean_in_system() - self.mean_waiting()
     }
@@ -110,11 +150,27 @@ impl StateDependent {
     }
 
     /// Wq = Lq/λ = P(wait)/(λ* − λ), mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // With mpmath.
+    /// assert!((shared.mean_wait_s() - 28.3048454397).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.wait_probability() / (self.capacity_per_s() - self.arrivals_per_s)
     }
 
     /// W = L/λ, mean time in system in seconds; with no arrivals that of one alone, m τ(1).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(1.1, 50.0, 128, |k| 1.0 + 0.01 * k as f64)?;
+    /// // With mpmath.
+    /// assert!((shared.mean_sojourn_s() - 139.809790877).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + self.mean_work * self.mean_pace_s()
     }

@@ -55,16 +55,43 @@ impl Mm1At {
     }
 
     /// p_n(t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::Mm1At;
+    /// // λ = .8, μ = 1, empty at 0, after 10 s.
+    /// let queue = Mm1At::new(0.8, 1.0, 0, 10.0)?;
+    /// // Bessel's functions, 12 digits.
+    /// assert!((queue.probability(0) - 0.286422593285).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: usize) -> f64 {
         self.law.get(n).copied().unwrap_or(0.0)
     }
 
     /// E N(t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::Mm1At;
+    /// // λ = .8, μ = 1, empty at 0, after 10 s.
+    /// let queue = Mm1At::new(0.8, 1.0, 0, 10.0)?;
+    /// // By an independent uniformisation.
+    /// assert!((queue.mean_in_system() - 2.03028156358).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.law.iter().enumerate().map(|(n, p)| n as f64 * p).sum()
     }
 
     /// Var N(t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::Mm1At;
+    /// // λ = .8, μ = 1, empty at 0, after 10 s.
+    /// let queue = Mm1At::new(0.8, 1.0, 0, 10.0)?;
+    /// // By an independent uniformisation.
+    /// assert!((queue.variance_in_system() - 4.44075055495).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance_in_system(&self) -> f64 {
         let mean = self.mean_in_system();
         self.law.iter().enumerate().map(|(n, p)| (n as f64 - mean).powi(2) * p).sum()

@@ -37,6 +37,14 @@ impl MmcFluid {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a start or time that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::MmcFluid;
+    /// let fluid = MmcFluid::new(8.0, 1.0, 10.0)?;
+    /// // 30 − (10 − 8)·5: all ten servers work.
+    /// assert!((fluid.mean_in_system(30.0, 5.0)? - 20.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self, start: f64, t_s: f64) -> Result<f64, QueueError> {
         not_negative("start", start)?;
         not_negative("t_s", t_s)?;
