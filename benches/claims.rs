@@ -7,6 +7,10 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fluidsim::des::{Options, simulate};
 use fluidsim::fluid;
+use fluidsim::queueing::Law;
+use fluidsim::queueing::disciplines::Srpt;
+use fluidsim::queueing::markov::Mmc;
+use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
 use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
 use fluidsim::scenario::{
     Admission, Class, Cluster, Engine, LengthLaw, Policy, Preemption, RateShape, Routing, Scenario, StepTimeLaw, Time,
@@ -205,6 +209,25 @@ fn queueing(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The queueing library: a chain with blocks of 20 × 20, ten thousand servers, an order by remaining time.
+fn formulas(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("queueing theory");
+    let ring: Vec<Vec<f64>> = (0..4).map(|i| (0..4).map(|j| if i == j { -0.3 } else { 0.1 }).collect()).collect();
+    let map = Map::mmpp(&ring, &[0.2, 0.6, 1.0, 1.4]).expect("a ring of phases");
+    let service = PhaseType::erlang(1.0, 5).expect("five phases");
+    group.bench_function("MAP/PH/1, 20 phases", |bencher| {
+        bencher.iter(|| MapPh1::new(black_box(&map), black_box(&service)).map(|queue| queue.mean_in_system()));
+    });
+    group.bench_function("M/M/c, c = 10 000", |bencher| {
+        bencher.iter(|| Mmc::new(black_box(9950.0), 1.0, 10_000).map(|queue| queue.mean_wait_s()));
+    });
+    let sizes = Law::weibull(1.0, 0.5).expect("a law");
+    group.bench_function("SRPT, Weibull sizes", |bencher| {
+        bencher.iter(|| Srpt::new(black_box(0.9), sizes.clone()).map(|queue| queue.mean_sojourn_s()));
+    });
+    group.finish();
+}
+
 fn comparing(criterion: &mut Criterion) {
     let scenario = preset(presets::DEFAULT);
     let options = CompareOptions { seed: 1, trials: 50, backlog: 0, wishes: Wishes::default() };
@@ -222,5 +245,5 @@ fn quick() -> Criterion {
         .without_plots()
 }
 
-criterion_group!(name = claims; config = quick(); targets = solving, trusting, simulating, scaling, queueing, comparing);
+criterion_group!(name = claims; config = quick(); targets = solving, trusting, simulating, scaling, queueing, formulas, comparing);
 criterion_main!(claims);

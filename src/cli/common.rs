@@ -119,7 +119,7 @@ impl ScenarioArgs {
 }
 
 /// In which form.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
     /// Form of the report
     #[arg(long, value_enum, default_value = "table")]

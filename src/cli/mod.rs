@@ -11,6 +11,7 @@ mod simulate;
 mod solve;
 mod stability;
 mod trust;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ Examples:
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
   fluidsim trust                              how far theory can be trusted
+  fluidsim validate --quick                   the program checks itself
   fluidsim scenario list                      the built-in scenarios
   fluidsim policy list                        the rules that a scenario can choose
 
@@ -53,6 +55,7 @@ enum Command {
     Stability(stability::Args),
     Queue(queue::Args),
     Trust(trust::Args),
+    Validate(validate::Args),
     Scenario(scenario::Args),
     Policy(policy::Args),
 }
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Stability(args) => stability::run(&args, seed),
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
+        Command::Validate(args) => validate::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Policy(args) => policy::run(&args),
     };

@@ -1,9 +1,11 @@
 //! τ: how long an iteration takes. Laws come from `scenario`; here they are evaluated, in reals for the fluid and in whole
 //! attoseconds for the engine.
 
+pub mod curve;
 mod noise;
 
 use crate::scenario::{StepTimeLaw, Time};
+use curve::ExactCurve;
 
 pub use noise::NoisyStep;
 
@@ -23,15 +25,47 @@ pub fn mean_step_s(law: &StepTimeLaw, tokens: f64, context: f64) -> f64 {
         StepTimeLaw::AffineContext { base_s, per_token_s, per_context_token_s } => {
             base_s + per_token_s * tokens + per_context_token_s * context
         }
+        StepTimeLaw::Curve { ref points, per_context_token_s, .. } => {
+            curve::seconds(points, tokens) + per_context_token_s * context
+        }
     }
 }
 
 /// Seconds that one more KV token of context adds to an iteration.
 pub fn per_context_token_s(law: &StepTimeLaw) -> f64 {
     match *law {
-        StepTimeLaw::AffineContext { per_context_token_s, .. } => per_context_token_s,
+        StepTimeLaw::AffineContext { per_context_token_s, .. } | StepTimeLaw::Curve { per_context_token_s, .. } => {
+            per_context_token_s
+        }
         _ => 0.0,
     }
+}
+
+/// Seconds that one more token adds to a long iteration.
+pub fn per_token_s(law: &StepTimeLaw) -> f64 {
+    match *law {
+        StepTimeLaw::Affine { per_token_s, .. }
+        | StepTimeLaw::Hinge { per_token_s, .. }
+        | StepTimeLaw::AffineContext { per_token_s, .. } => per_token_s,
+        StepTimeLaw::Staircase { per_stair_s, stair_tokens, .. } => per_stair_s / stair_tokens as f64,
+        StepTimeLaw::Curve { ref points, .. } => curve::slope_after(points, points.len()),
+    }
+}
+
+/// Seconds of an iteration that do not depend on its tokens.
+pub fn base_s(law: &StepTimeLaw) -> f64 {
+    match *law {
+        StepTimeLaw::Affine { base_s, .. }
+        | StepTimeLaw::Hinge { base_s, .. }
+        | StepTimeLaw::Staircase { base_s, .. }
+        | StepTimeLaw::AffineContext { base_s, .. } => base_s,
+        StepTimeLaw::Curve { ref points, .. } => points.first().map_or(0.0, |point| point.seconds),
+    }
+}
+
+/// Pairs of a prompt token and a token before or at it when `tokens` more are computed behind `done`.
+pub fn prefill_pairs(done: i64, tokens: i64) -> i64 {
+    done * tokens + tokens * (tokens + 1) / 2
 }
 
 /// The coefficients (base, per token) when the law is affine in the tokens; none for hinge and staircase.
@@ -41,25 +75,31 @@ pub fn affine_coefficients(law: &StepTimeLaw) -> Option<(f64, f64)> {
             Some((base_s, per_token_s))
         }
         StepTimeLaw::Hinge { base_s, per_token_s, free_tokens: 0 } => Some((base_s, per_token_s)),
+        StepTimeLaw::Curve { ref points, .. } if points.len() <= 2 && points.first().is_some_and(|p| p.tokens <= 1) => {
+            let slope = curve::slope_after(points, 0);
+            Some((curve::seconds(points, 1.0) - slope, slope))
+        }
         _ => None,
     }
 }
 
 /// A law with its coefficients rounded once to attoseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ExactStep {
     base: i128,
     slope: i128,
     context: i128,
+    pair: i128,
     free: i64,
     stair: i64,
+    curve: Option<ExactCurve>,
 }
 
 impl ExactStep {
     /// Rounds the law's coefficients to attoseconds.
     pub fn new(law: &StepTimeLaw) -> Self {
         let whole = |seconds: f64| Time::from_decimal(seconds).0;
-        let none = Self { base: 0, slope: 0, context: 0, free: 0, stair: 1 };
+        let none = Self { base: 0, slope: 0, context: 0, pair: 0, free: 0, stair: 1, curve: None };
         match *law {
             StepTimeLaw::Affine { base_s, per_token_s } => {
                 Self { base: whole(base_s), slope: whole(per_token_s), ..none }
@@ -73,19 +113,38 @@ impl ExactStep {
             StepTimeLaw::AffineContext { base_s, per_token_s, per_context_token_s } => {
                 Self { base: whole(base_s), slope: whole(per_token_s), context: whole(per_context_token_s), ..none }
             }
+            StepTimeLaw::Curve { ref points, per_context_token_s, per_prefill_pair_s } => Self {
+                context: whole(per_context_token_s),
+                pair: whole(per_prefill_pair_s),
+                curve: Some(ExactCurve::new(points)),
+                ..none
+            },
         }
     }
 
-    /// τ of one iteration over `tokens` > 0 with `context` KV tokens at its end.
+    /// τ of one iteration over `tokens` > 0 with `context` KV tokens at its end and `pairs` of prompt tokens.
     #[inline]
-    pub fn duration(&self, tokens: i64, context: i64) -> i128 {
-        self.base + self.slope * i128::from(self.units(tokens)) + self.context * i128::from(context)
+    pub fn duration(&self, tokens: i64, context: i64, pairs: i64) -> i128 {
+        let [base, slope, context] = self.parts(tokens, context, pairs);
+        base + slope + context
     }
 
     /// By how much τ grows from one iteration to the next when the context grows by `tokens` each time.
     #[inline]
     pub fn growth(&self, tokens: i64) -> i128 {
         self.context * i128::from(tokens)
+    }
+
+    /// The same for iterations over `tokens` of one prompt, each behind the one before it.
+    #[inline]
+    pub fn prompt_growth(&self, tokens: i64) -> i128 {
+        self.growth(tokens) + self.pair * i128::from(tokens * tokens)
+    }
+
+    /// Whether pairs of prompt tokens cost anything.
+    #[inline]
+    pub fn counts_pairs(&self) -> bool {
+        self.pair != 0
     }
 
     /// What the slope multiplies: tokens above the free ones, or started stairs.
@@ -95,15 +154,24 @@ impl ExactStep {
         if self.stair == 1 { above } else { (above + self.stair - 1) / self.stair }
     }
 
-    /// The parts (base, slope part, context part) of τ in attoseconds.
-    fn parts(&self, tokens: i64, context: i64) -> [i128; 3] {
-        [self.base, self.slope * i128::from(self.units(tokens)), self.context * i128::from(context)]
+    /// The parts (base, what depends on the tokens, attention) of τ in attoseconds.
+    #[inline]
+    fn parts(&self, tokens: i64, context: i64, pairs: i64) -> [i128; 3] {
+        let attention = self.context * i128::from(context) + self.pair * i128::from(pairs);
+        match &self.curve {
+            None => [self.base, self.slope * i128::from(self.units(tokens)), attention],
+            Some(curve) => {
+                let base = curve.at(0);
+                [base, curve.at(tokens) - base, attention]
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::CurvePoint;
     use approx::assert_relative_eq;
 
     #[test]
@@ -113,10 +181,17 @@ mod tests {
             StepTimeLaw::Hinge { base_s: 0.01, per_token_s: 0.0005, free_tokens: 64 },
             StepTimeLaw::Staircase { base_s: 0.01128, per_stair_s: 0.03547, stair_tokens: 128 },
             StepTimeLaw::AffineContext { base_s: 0.02, per_token_s: 2e-5, per_context_token_s: 1e-7 },
+            StepTimeLaw::Curve {
+                points: [(1, 0.01), (100, 0.012), (1000, 0.09)]
+                    .map(|(tokens, seconds)| CurvePoint { tokens, seconds })
+                    .to_vec(),
+                per_context_token_s: 1e-7,
+                per_prefill_pair_s: 1e-9,
+            },
         ];
         for law in &laws {
             for (tokens, context) in [(1, 1), (64, 500), (65, 0), (128, 9), (129, 70_000), (2048, 1)] {
-                let exact = Time(ExactStep::new(law).duration(tokens, context)).seconds();
+                let exact = Time(ExactStep::new(law).duration(tokens, context, 0)).seconds();
                 assert_relative_eq!(exact, mean_step_s(law, tokens as f64, context as f64), max_relative = 1e-14);
             }
         }

@@ -30,7 +30,7 @@ pub struct Totals {
     pub moved_tokens: i128,
     /// Prompt tokens found in the prefix cache.
     pub cached_tokens: i128,
-    /// Time spent in iterations.
+    /// Time spent in iterations; in a GPU pool that of every request.
     pub busy: i128,
     /// ∫ waiting dt.
     pub waiting: i128,

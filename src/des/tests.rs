@@ -26,6 +26,7 @@ pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64) -> Scenario {
         policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::Recompute),
         step_time: StepTimeLaw::AffineContext { base_s: 0.02, per_token_s: 2.5e-4, per_context_token_s: 2e-7 },
         step_noise: StepNoise::None,
+        step_noise_cv: None,
         cluster: None,
     }
 }

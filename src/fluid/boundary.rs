@@ -11,7 +11,7 @@ use super::root;
 use super::rules;
 use super::transform::fold;
 use crate::answer::{Boundary, Limit, Method};
-use crate::cost::affine_coefficients;
+use crate::cost::{affine_coefficients, curve, per_token_s};
 use crate::scenario::StepTimeLaw;
 
 /// Relative width of the certified bracket.
@@ -92,13 +92,7 @@ fn runner_up(load: &Load, regimes: &[Regime]) -> Option<(Limit, f64)> {
 
 /// Seconds that one more request adds to long iterations: d1·w + d2·g.
 pub(super) fn seconds_per_request(load: &Load) -> f64 {
-    let per_token = match *load.law() {
-        StepTimeLaw::Affine { per_token_s, .. }
-        | StepTimeLaw::Hinge { per_token_s, .. }
-        | StepTimeLaw::AffineContext { per_token_s, .. } => per_token_s,
-        StepTimeLaw::Staircase { per_stair_s, stair_tokens, .. } => per_stair_s / stair_tokens as f64,
-    };
-    per_token * load.work() + load.per_context_s() * load.moments.held_mean()
+    per_token_s(load.law()) * load.work() + load.per_context_s() * load.moments.held_mean()
 }
 
 /// `cap` resident sequences and a backlog: X = K/(E\[o\] − 1 + n_ch), n_ch iterations per prompt.
@@ -160,7 +154,8 @@ fn step_at_cap(load: &Load, cap: f64, flow: f64, context: f64) -> f64 {
     if n > LATTICE {
         return from_mean;
     }
-    step_over(load, &fold(&slot, cap as u64, n), mean)
+    // The context enters linearly, by its mean.
+    step_over(load, &fold(&slot, cap as u64, n), mean) + load.per_context_s() * context
 }
 
 /// The law of one slot's tokens in one iteration: a prompt with probability 1/steps, one token otherwise.
@@ -190,6 +185,11 @@ fn step_over(load: &Load, tokens: &[f64], mean: f64) -> f64 {
             let stairs = |b: f64| (b.min(load.budget) / stair).ceil() + (b - load.budget).max(0.0) / stair;
             let sum: f64 = tokens.iter().enumerate().map(|(b, p)| p * stairs(b as f64)).sum();
             base_s + per_stair_s * sum
+        }
+        StepTimeLaw::Curve { ref points, .. } => {
+            let carried = curve::slope_after(points, points.len());
+            let within = |b: f64| curve::seconds(points, b.min(load.budget)) + carried * (b - load.budget).max(0.0);
+            tokens.iter().enumerate().map(|(b, p)| p * within(b as f64)).sum()
         }
         _ => load.step_s(mean, 0.0),
     }

@@ -3,6 +3,7 @@
 //! `solve` reads a validated [`Scenario`] and returns every figure with the method that gave it. The laws and their measured
 //! errors are described where they are written: the limits in `boundary`, memory in `memory`, latencies in `latency`.
 
+mod attention;
 mod backlog;
 mod boundary;
 mod capped;
@@ -55,6 +56,11 @@ pub use prepared::{Prepared, Tier};
 /// Answers a validated scenario analytically: λ*, the limit that binds, the state and the latencies below it, the saturated
 /// state above it. Seconds, tokens and requests per second throughout.
 pub fn solve(scenario: &Scenario) -> FluidSolution {
+    if let Some(other) = attention::spread(scenario) {
+        let mut solution = solve(&other);
+        solution.notes.push(attention::NOTE.into());
+        return solution;
+    }
     match &scenario.cluster {
         Some(described) => cluster::solve(scenario, described),
         None => instance(&Load::of(scenario)),
@@ -101,6 +107,9 @@ fn answer(load: &Load, (service, regimes, boundary): &Limits, rate: f64) -> Flui
 
 /// λ* alone, without the state and the latencies: the same boundary that [`solve`] gives, for studies that need many of them.
 pub fn boundary(scenario: &Scenario) -> Boundary {
+    if let Some(other) = attention::spread(scenario) {
+        return boundary(&other);
+    }
     if scenario.cluster.is_some() {
         return solve(scenario).boundary;
     }

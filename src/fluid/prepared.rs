@@ -1,7 +1,7 @@
 //! A scenario prepared once for many arrival rates: its tables, limits and λ* do not depend on the rate.
 
 use super::load::Load;
-use super::{Limits, answer, limits};
+use super::{Limits, answer, attention, limits};
 use crate::answer::{Boundary, FluidSolution};
 use crate::scenario::Scenario;
 
@@ -39,7 +39,7 @@ impl<'a> Prepared<'a> {
     /// # Ok::<(), scenario::ScenarioError>(())
     /// ```
     pub fn new(scenario: &'a Scenario, tier: Tier) -> Self {
-        if scenario.cluster.is_some() {
+        if scenario.cluster.is_some() || attention::costs(scenario) {
             return Self { scenario, one: None, boundary: super::boundary(scenario) };
         }
         let mut load = Load::of(scenario);
@@ -54,7 +54,8 @@ impl<'a> Prepared<'a> {
         &self.boundary
     }
 
-    /// The answer at `rate_per_s` > 0 arrivals per second in place of the scenario's own rate. A cluster is solved anew.
+    /// The answer at `rate_per_s` > 0 arrivals per second in place of the scenario's own rate. A cluster, and attention that costs
+    /// per pair, are solved anew.
     pub fn at(&mut self, rate_per_s: f64) -> FluidSolution {
         let Some((load, limits)) = &mut self.one else {
             let mut scenario = self.scenario.clone();

@@ -232,7 +232,7 @@ pub(super) fn is_sorted(load: &Load) -> bool {
         Order::Fcfs | Order::Random => false,
         Order::ShortestPrompt => !one_prompt,
         Order::WeightedFcfs => !one_weight,
-        Order::Srpt | Order::SmallestVolume => !(one_prompt && one_output),
+        Order::ShortestJob | Order::Srpt | Order::SmallestVolume => !(one_prompt && one_output),
         Order::WeightedSrpt => !(one_prompt && one_output && one_weight),
     }
 }

@@ -6,7 +6,7 @@ use super::memory;
 use super::policies;
 use crate::scenario::{
     Admission, Batching, Engine, Mixing, Packing, Policy, Preemption, Prompts, Scenario, ScenarioError, SequenceLimit,
-    Transfer, Trigger,
+    StepNoise, Transfer, Trigger,
 };
 
 /// Why theory does not answer this scenario; none when it does.
@@ -30,6 +30,9 @@ fn link_share(scenario: &Scenario) -> f64 {
 fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     let policy = &scenario.policy;
     let rules = scenario.batch_rules();
+    if scenario.step_noise == StepNoise::Gamma {
+        return Some(("step_noise", "is `gamma`".into()));
+    }
     if let Some(described) = &scenario.cluster {
         return cluster::refusal(scenario, described, &unknown_to_theory);
     }
@@ -106,6 +109,9 @@ pub fn nearest(scenario: &Scenario) -> Scenario {
     };
     near.workload.rate_per_s = Some(near.workload.rate() / servers(scenario));
     near.cluster = None;
+    if near.step_noise == StepNoise::Gamma {
+        (near.step_noise, near.step_noise_cv) = (StepNoise::Exponential, None);
+    }
     near.instance.max_batch_tokens = near.instance.max_batch_tokens.map(|budget| budget.max(near.sequence_cap()));
     if let Some(memory) = near.instance.kv_tokens
         && near.policy.preemption == Preemption::None

@@ -62,12 +62,7 @@ struct Parts {
 
 fn parts(law: &StepTimeLaw, tokens: f64) -> Parts {
     let whole = crate::cost::mean_step_s(law, tokens, 0.0);
-    let fixed = match *law {
-        StepTimeLaw::Affine { base_s, .. }
-        | StepTimeLaw::Hinge { base_s, .. }
-        | StepTimeLaw::Staircase { base_s, .. }
-        | StepTimeLaw::AffineContext { base_s, .. } => base_s,
-    };
+    let fixed = crate::cost::base_s(law);
     Parts { fixed, tokens: whole - fixed, per_context: crate::cost::per_context_token_s(law) }
 }
 
@@ -76,7 +71,8 @@ fn noise_variance(noise: StepNoise, parts: Parts, context: f64) -> f64 {
     let in_context = parts.per_context * context;
     match noise {
         StepNoise::None => 0.0,
-        StepNoise::Exponential => (parts.fixed + parts.tokens + in_context).powi(2),
+        // Gamma noise is refused.
+        StepNoise::Exponential | StepNoise::Gamma => (parts.fixed + parts.tokens + in_context).powi(2),
         StepNoise::ExponentialCoefficients => parts.fixed.powi(2) + parts.tokens.powi(2) + in_context * in_context,
     }
 }
@@ -126,7 +122,7 @@ fn decode_variance(noise: StepNoise, decode: Parts, prompt: f64, sums: &Outputs)
     let context_squared = g * g * (prompt * prompt * m + 2.0 * prompt * i1 + i2);
     match noise {
         StepNoise::None => 0.0,
-        StepNoise::Exponential => {
+        StepNoise::Exponential | StepNoise::Gamma => {
             let t = decode.fixed + decode.tokens;
             t * t * m + 2.0 * t * g * (prompt * m + i1) + context_squared
         }
@@ -276,6 +272,7 @@ fn prompt_is_free(law: &StepTimeLaw) -> bool {
         StepTimeLaw::AffineContext { per_token_s, per_context_token_s, .. } => {
             per_token_s == 0.0 && per_context_token_s == 0.0
         }
+        StepTimeLaw::Curve { ref points, per_context_token_s, .. } => points.len() == 1 && per_context_token_s == 0.0,
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) fn scenario(rate: f64, prompt: LengthLaw, output: LengthLaw, step_tim
         policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None),
         step_time,
         step_noise: StepNoise::None,
+        step_noise_cv: None,
         cluster: None,
     }
 }

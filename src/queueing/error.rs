@@ -9,6 +9,16 @@ pub enum QueueError {
         /// Arrival rate less service rate, customers per second; 0 at the boundary itself.
         growth_per_s: f64,
     },
+    /// A node of a network to which work comes at least as fast as it is served.
+    #[error(
+        "node {node} of the network grows by {growth_per_s} customers per second; lower its arrivals or add service"
+    )]
+    UnstableNode {
+        /// The node, counted from 0.
+        node: usize,
+        /// Arrival rate less service rate of the node, customers per second.
+        growth_per_s: f64,
+    },
     /// The tail of a birth–death chain does not sum.
     #[error("the geometric tail has ratio {ratio}; it must be below 1")]
     HeavyTail {
@@ -24,6 +34,18 @@ pub enum QueueError {
         value: f64,
         /// What would be accepted.
         must: &'static str,
+    },
+    /// A value that no law of the family has.
+    #[error("`{name}` is {value}; here it must lie between {least} and {most}")]
+    Outside {
+        /// The quantity.
+        name: &'static str,
+        /// What was given.
+        value: f64,
+        /// The least that is feasible.
+        least: f64,
+        /// The most that is feasible; may be infinite.
+        most: f64,
     },
 }
 

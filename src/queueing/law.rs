@@ -5,10 +5,10 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma, Open01, StandardNormal};
-use statrs::function::erf::erfc;
 use statrs::function::gamma::{gamma, gamma_lr, gamma_ur, ln_gamma};
 
 use super::error::{QueueError, positive};
+use super::normal::normal_cdf;
 
 mod quantile;
 mod transform;
@@ -369,10 +369,6 @@ fn upper_gamma(a: f64, x: f64) -> f64 {
         _ if a == 1.0 => (-x).exp(),
         _ => gamma_ur(a, x),
     }
-}
-
-fn normal_cdf(z: f64) -> f64 {
-    0.5 * erfc(-z / std::f64::consts::SQRT_2)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! | folder | models |
 //! |---|---|
 //! | [`markov`] | M/M/1, M/M/1/K, M/M/c, M/M/c/K, M/M/∞, Erlang's B and C, Erlang A, Halfin and Whitt |
-//! | [`general`] | M/G/1, GI/M/1, approximations of G/G/1 and G/G/c, inversion of transforms |
+//! | [`general`] | M/G/1, GI/M/1, GI/M/c, approximations of G/G/1 and G/G/c, inversion of transforms |
 //! | [`disciplines`] | M/G/1 by another order than first come, first served |
 //! | [`matrix`] | phase-type laws, Markovian arrivals, quasi-birth–death processes |
 //! | [`fit`] | phase-type laws from moments and from data |
@@ -25,10 +25,11 @@ mod law;
 pub mod markov;
 pub mod matrix;
 pub mod networks;
+mod normal;
 mod root;
 pub mod sharing;
 pub mod transient;
 
 pub use birth_death::BirthDeath;
 pub use error::QueueError;
-pub use law::Law;
+pub use law::{Law, Shape};

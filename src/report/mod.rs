@@ -18,6 +18,7 @@ mod operations;
 mod path;
 pub mod plot;
 pub mod printer;
+mod queue;
 pub mod record;
 #[cfg(test)]
 mod samples;
@@ -25,6 +26,7 @@ mod scale;
 mod solution;
 pub mod table;
 pub mod text;
+mod validate;
 
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
@@ -32,9 +34,11 @@ pub use json::{compare_json, simulate_json, solve_json};
 pub use limits::{margin_table, region_table, sensitivity_table};
 pub use path::{path_json, path_report};
 pub use plot::{Heat, HeatCell, HeatMap, Lane, Plot, Series, Span, Style, render_heat, render_lanes, render_svg};
+pub use queue::{model_list, queue_plot, queue_report};
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use table::{Align, Cell, Column, Table};
+pub use validate::{case_tables, cases_table, validate_tables};
 
 use crate::answer::compare::CompareRow;
 use crate::answer::trust::Evidence;

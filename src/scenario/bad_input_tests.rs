@@ -66,7 +66,12 @@ const SCENARIOS: &[Case] = &[
     ("tokens = 100", "tokens = \"100\"", "workload.class[0].prompt.tokens", &["the text `100`", "whole number"]),
     ("tokens = 100", "tokens = 99999999999", "workload.class[0].prompt", &["99999999999", "10000000"]),
     ("tokens = 100", "token = 100", "workload.class[0].prompt.token", &["did you mean `tokens`?"]),
-    ("tokens = 100", "mean = 100", "workload.class[0].prompt.mean", &["`constant`", "`geometric` or `lognormal`"]),
+    (
+        "tokens = 100",
+        "mean = 100",
+        "workload.class[0].prompt.mean",
+        &["`constant`", "`geometric` or `lognormal` or `gamma` or `weibull`"],
+    ),
     ("mean = 50", "mean = 0.5", "workload.class[0].output.mean", &["`0.5`"]),
     ("mean = 50", "mean = inf", "workload.class[0].output.mean", &["inf"]),
     ("\"geometric\", mean = 50", "\"uniform\", min = 9, max = 5", "workload.class[0].output.max", &["`5`", "`9`"]),
@@ -182,6 +187,12 @@ const OVERRIDES: &[(&str, &str, &[&str])] = &[
 /// parts of it.
 const RULES: &[(&[&str], &str, &[&str])] = &[
     (&["policy.order=lifo"], "policy.order", &["`lifo`", "`fcfs`", "`srpt`"]),
+    (&["step_noise=gamma"], "step_noise_cv", &["missing", "0.5"]),
+    (&["step_noise=gamma", "step_noise_cv=0"], "step_noise_cv", &["`0`", "from 0.01 to 10"]),
+    (&["step_noise=exponential", "step_noise_cv=1"], "step_noise_cv", &["not `gamma`", "remove the key"]),
+    (&["policy.order_preempts=true"], "policy.order_preempts", &["no GPU pool", "cluster.gpus"]),
+    (&["policy.order_preempts=true", "cluster.gpus=4"], "policy.order_preempts", &["`fcfs`", "policy.order"]),
+    (&["policy.order_preempts=1"], "policy.order_preempts", &["`1`", "true or false"]),
     (&["policy.admission=gready"], "policy.admission", &["did you mean `greedy`?"]),
     (&["policy.engine=orka"], "policy.engine", &["did you mean `orca`?"]),
     (&["policy.preemption=restrat"], "policy.preemption", &["did you mean `restart`?"]),

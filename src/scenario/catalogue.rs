@@ -97,6 +97,7 @@ static RULES: &[Rule] = &[
     ),
     rule(ORDER, "fcfs", "First come, first served; preempted requests before all others.", PLAIN),
     rule(ORDER, "shortest-prompt", "Fewest prompt tokens first.", PLAIN),
+    told(ORDER, "shortest-job", "Fewest tokens first, prompt and output, whatever has been done of them.", PLAIN),
     told(ORDER, "srpt", "Fewest remaining tokens first, prompt and output.", "Schrage 1968"),
     rule(ORDER, "weighted-fcfs", "Highest class weight first, then first come.", PLAIN),
     told(ORDER, "weighted-srpt", "Fewest remaining tokens per weight first.", "Smith 1956"),
@@ -293,7 +294,14 @@ mod tests {
             rules().iter().any(|rule| rule.key == key && rule.name == name && rule.needs_lengths)
         };
         let policy = Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::Recompute);
-        for order in [Order::Fcfs, Order::ShortestPrompt, Order::Srpt, Order::WeightedSrpt, Order::SmallestVolume] {
+        for order in [
+            Order::Fcfs,
+            Order::ShortestPrompt,
+            Order::ShortestJob,
+            Order::Srpt,
+            Order::WeightedSrpt,
+            Order::SmallestVolume,
+        ] {
             assert_eq!(Policy { order, ..policy.clone() }.needs_lengths(), needs(ORDER, &word(&order)), "{order:?}");
         }
         for admission in [Admission::Greedy, Admission::Reserve, Admission::LookAhead, Admission::Wait] {

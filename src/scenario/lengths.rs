@@ -1,9 +1,10 @@
 //! How many tokens a prompt or an output has: laws on the whole numbers from 1.
 
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
+use statrs::function::gamma::{gamma, gamma_ur};
 
 use super::error::{ScenarioError, require_at_least_one, require_at_most, require_positive};
 
@@ -40,6 +41,26 @@ pub enum LengthLaw {
         mean: f64,
         /// Coefficient of variation before rounding and clamping.
         cv: f64,
+        /// Longest length the server allows; longer draws stop there.
+        max: u64,
+    },
+    /// A gamma variable rounded to a whole number, then clamped to 1..=max: Erlang with n phases for cv = 1/√n. `mean` and `cv`
+    /// are those of the variable before rounding and clamping.
+    Gamma {
+        /// Mean before rounding and clamping.
+        mean: f64,
+        /// Coefficient of variation before rounding and clamping.
+        cv: f64,
+        /// Longest length the server allows; longer draws stop there.
+        max: u64,
+    },
+    /// A Weibull variable, P(X > x) = exp(−(x/b)^shape), rounded to a whole number, then clamped to 1..=max. `mean` is that of the
+    /// variable before rounding and clamping.
+    Weibull {
+        /// Mean before rounding and clamping.
+        mean: f64,
+        /// Shape: 1 is exponential, below 1 the tail is heavier.
+        shape: f64,
         /// Longest length the server allows; longer draws stop there.
         max: u64,
     },
@@ -82,6 +103,15 @@ impl LengthLaw {
                 let normal: f64 = StandardNormal.sample(rng);
                 ((mu + sigma * normal).exp().round() as u64).clamp(1, *max)
             }
+            Self::Gamma { mean, cv, max } => {
+                let (shape, scale) = gamma_parameters(*mean, *cv);
+                let drawn: f64 = Gamma::new(shape, scale).map_or(*mean, |law| law.sample(rng));
+                (drawn.round() as u64).clamp(1, *max)
+            }
+            Self::Weibull { mean, shape, max } => {
+                let unit: f64 = Exp1.sample(rng);
+                ((weibull_scale(*mean, *shape) * unit.powf(1.0 / shape)).round() as u64).clamp(1, *max)
+            }
             Self::Mixture { parts } => {
                 let mut rest = rng.random::<f64>() * parts.iter().map(|part| part.weight).sum::<f64>();
                 for part in parts {
@@ -106,7 +136,18 @@ impl LengthLaw {
                 (0..=*max).map(|k| if k >= *min { mass } else { 0.0 }).collect()
             }
             Self::Geometric { mean } => geometric_table(*mean),
-            Self::Lognormal { mean, cv, max } => lognormal_table(*mean, *cv, *max),
+            Self::Lognormal { mean, cv, max } => {
+                let (mu, sigma) = lognormal_parameters(*mean, *cv);
+                rounded_table(*max, |x| 0.5 * erfc((x.ln() - mu) / (sigma * std::f64::consts::SQRT_2)))
+            }
+            Self::Gamma { mean, cv, max } => {
+                let (shape, scale) = gamma_parameters(*mean, *cv);
+                rounded_table(*max, |x| gamma_ur(shape, x / scale))
+            }
+            Self::Weibull { mean, shape, max } => {
+                let scale = weibull_scale(*mean, *shape);
+                rounded_table(*max, |x| (-(x / scale).powf(*shape)).exp())
+            }
             Self::Mixture { parts } => mixture_table(parts),
             Self::Empirical { values } => {
                 let mass = 1.0 / values.len() as f64;
@@ -119,7 +160,10 @@ impl LengthLaw {
     pub fn longest(&self) -> Option<u64> {
         match self {
             Self::Constant { tokens } => Some(*tokens),
-            Self::Uniform { max, .. } | Self::Lognormal { max, .. } => Some(*max),
+            Self::Uniform { max, .. }
+            | Self::Lognormal { max, .. }
+            | Self::Gamma { max, .. }
+            | Self::Weibull { max, .. } => Some(*max),
             Self::Geometric { mean } => (*mean == 1.0).then_some(1),
             Self::Mixture { parts } => {
                 parts.iter().map(|part| part.law.longest()).try_fold(0, |longest, x| Some(longest.max(x?)))
@@ -133,7 +177,7 @@ impl LengthLaw {
         match self {
             Self::Constant { tokens } => *tokens,
             Self::Uniform { min, .. } => *min,
-            Self::Geometric { .. } | Self::Lognormal { .. } => 1,
+            Self::Geometric { .. } | Self::Lognormal { .. } | Self::Gamma { .. } | Self::Weibull { .. } => 1,
             Self::Mixture { parts } => parts.iter().map(|part| part.law.shortest()).min().unwrap_or(1),
             Self::Empirical { values } => values.iter().min().copied().unwrap_or(1),
         }
@@ -164,6 +208,18 @@ impl LengthLaw {
                 require_at_most("cv", *cv, 100.0)?;
                 require_at_least_one("max", *max)
             }
+            Self::Gamma { mean, cv, max } => {
+                require_positive("mean", *mean)?;
+                require_at_most("mean", *mean, MAX_LENGTH as f64)?;
+                require_within("cv", *cv, 0.01, 10.0)?;
+                require_at_least_one("max", *max)
+            }
+            Self::Weibull { mean, shape, max } => {
+                require_positive("mean", *mean)?;
+                require_at_most("mean", *mean, MAX_LENGTH as f64)?;
+                require_within("shape", *shape, 0.1, 100.0)?;
+                require_at_least_one("max", *max)
+            }
             Self::Mixture { parts } => validate_mixture(parts),
             Self::Empirical { values } => {
                 if values.is_empty() {
@@ -181,6 +237,13 @@ impl LengthLaw {
             _ => Ok(()),
         }
     }
+}
+
+fn require_within(key: &str, value: f64, low: f64, high: f64) -> Result<(), ScenarioError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ScenarioError::at(key, format!("is `{value}`"), format!("give a number from {low} to {high}")))
 }
 
 fn validate_mixture(parts: &[MixturePart]) -> Result<(), ScenarioError> {
@@ -210,6 +273,15 @@ fn lognormal_parameters(mean: f64, cv: f64) -> (f64, f64) {
     (mean.ln() - variance / 2.0, variance.sqrt())
 }
 
+/// Shape and scale.
+fn gamma_parameters(mean: f64, cv: f64) -> (f64, f64) {
+    (1.0 / (cv * cv), mean * cv * cv)
+}
+
+fn weibull_scale(mean: f64, shape: f64) -> f64 {
+    mean / gamma(1.0 + 1.0 / shape)
+}
+
 fn point_masses(masses: &[(u64, f64)]) -> Vec<f64> {
     let longest = masses.iter().map(|&(value, _)| value).max().unwrap_or(0);
     let mut table = vec![0.0; longest as usize + 1];
@@ -233,14 +305,13 @@ fn geometric_table(mean: f64) -> Vec<f64> {
     table
 }
 
-fn lognormal_table(mean: f64, cv: f64, max: u64) -> Vec<f64> {
-    let (mu, sigma) = lognormal_parameters(mean, cv);
-    let survival = |k: u64| 0.5 * erfc(((k as f64 + 0.5).ln() - mu) / (sigma * std::f64::consts::SQRT_2));
+/// The table of a variable with this survival function, rounded to a whole number and clamped to 1..=max.
+fn rounded_table(max: u64, survival: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut table = Vec::with_capacity(max as usize + 1);
     table.push(0.0);
     let mut above = 1.0;
     for k in 1..max {
-        let next = survival(k);
+        let next = survival(k as f64 + 0.5);
         table.push(above - next);
         above = next;
         if above < TABLE_TAIL {
@@ -285,6 +356,11 @@ mod tests {
             LengthLaw::Uniform { min: 3, max: 9 },
             LengthLaw::Geometric { mean: 50.0 },
             LengthLaw::Lognormal { mean: 200.0, cv: 1.5, max: 1000 },
+            LengthLaw::Gamma { mean: 30.0, cv: 0.5_f64.sqrt(), max: 10_000 },
+            LengthLaw::Gamma { mean: 90.0, cv: 3.0, max: 500 },
+            LengthLaw::Gamma { mean: 5000.0, cv: 0.02, max: 100_000 },
+            LengthLaw::Weibull { mean: 50.0, shape: 0.5, max: 100_000 },
+            LengthLaw::Weibull { mean: 1.2, shape: 3.0, max: 9 },
             LengthLaw::Mixture {
                 parts: vec![
                     MixturePart { weight: 3.0, law: LengthLaw::Constant { tokens: 64 } },
@@ -316,6 +392,25 @@ mod tests {
             let deviation = (second - mean(&table).powi(2)).max(0.0).sqrt() / f64::from(draws).sqrt();
             // 4.5 standard errors: one false alarm in 150 000 per law.
             assert!((total as f64 / f64::from(draws) - mean(&table)).abs() <= 4.5 * deviation + 1e-12, "{law:?}");
+        }
+    }
+
+    /// Erlang-2 of mean 40 has E[X²] = 2400, rounding adds 1/12 (Sheppard); Weibull of shape ½ has E[X²] = 6 mean².
+    #[test]
+    fn fine_lattices_have_the_moments_of_the_variable() {
+        let second =
+            |law: LengthLaw| law.table().iter().enumerate().map(|(k, mass)| (k * k) as f64 * mass).sum::<f64>();
+        let erlang = LengthLaw::Gamma { mean: 40.0, cv: 0.5_f64.sqrt(), max: 10_000 };
+        assert_relative_eq!(mean(&erlang.table()), 40.0, max_relative = 1e-5);
+        assert_relative_eq!(second(erlang), 2400.0 + 1.0 / 12.0, max_relative = 1e-6);
+        let heavy = LengthLaw::Weibull { mean: 1000.0, shape: 0.5, max: 2_000_000 };
+        assert_relative_eq!(mean(&heavy.table()), 1000.0, max_relative = 1e-4);
+        assert_relative_eq!(second(heavy), 6e6, max_relative = 1e-4);
+        for shape in [0.09, 101.0, f64::NAN] {
+            assert_eq!(LengthLaw::Weibull { mean: 5.0, shape, max: 9 }.validate().unwrap_err().key, "shape");
+        }
+        for cv in [0.0, 11.0, -1.0] {
+            assert_eq!(LengthLaw::Gamma { mean: 5.0, cv, max: 9 }.validate().unwrap_err().key, "cv");
         }
     }
 

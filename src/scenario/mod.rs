@@ -12,7 +12,7 @@ pub mod instance;
 pub mod lengths;
 pub mod load;
 pub mod moments;
-mod nearest;
+pub(crate) mod nearest;
 pub mod overrides;
 pub mod policy;
 pub mod prediction;
@@ -42,7 +42,7 @@ pub use overrides::Override;
 pub use policy::{Admission, Order, Policy, Preemption, Sight, Transfer, Trigger, Victim};
 pub use prediction::Prediction;
 pub use rate::{Pace, RateShape, RateStep};
-pub use step_time::{StepNoise, StepTimeLaw};
+pub use step_time::{CurvePoint, StepNoise, StepTimeLaw};
 pub use time::Time;
 pub use workload::{Class, Slo, TraceMode, TraceSource, Workload};
 
@@ -69,6 +69,9 @@ pub struct Scenario {
     /// Randomness of the iteration time.
     #[serde(default, skip_serializing_if = "StepNoise::is_none")]
     pub step_noise: StepNoise,
+    /// Of `gamma` noise: coefficient of variation of an iteration's time around its mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_noise_cv: Option<f64>,
     /// More than one instance, or GPUs; absent means one instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Cluster>,
@@ -85,6 +88,7 @@ impl Scenario {
         self.instance.validate().map_err(|error| error.under("instance"))?;
         self.policy.validate().map_err(|error| error.under("policy"))?;
         self.step_time.validate().map_err(|error| error.under("step_time"))?;
+        self.validate_noise()?;
         self.validate_cluster()?;
         let members = self.members();
         for (member, count) in &members {
@@ -102,6 +106,23 @@ impl Scenario {
             ));
         }
         Ok(())
+    }
+
+    /// Gamma noise and its width go together.
+    fn validate_noise(&self) -> Result<(), ScenarioError> {
+        let refuse = |problem: &str, remedy: &str| Err(ScenarioError::at("step_noise_cv", problem, remedy));
+        match self.step_noise_cv {
+            None if self.step_noise == StepNoise::Gamma => {
+                refuse("is missing, and step_noise is `gamma`", "give a coefficient of variation, e.g. 0.5")
+            }
+            Some(_) if self.step_noise != StepNoise::Gamma => {
+                refuse("is given, but step_noise is not `gamma`", "remove the key, or set step_noise = \"gamma\"")
+            }
+            Some(cv) if !(0.01..=10.0).contains(&cv) => {
+                refuse(&format!("is `{cv}`"), "give a coefficient of variation from 0.01 to 10")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// File names are made from the name.
@@ -187,6 +208,7 @@ impl Scenario {
         if let Some(cluster) = &self.cluster {
             cluster.validate().map_err(|error| error.under("cluster"))?;
         }
+        self.validate_order_preempts()?;
         let pool = self.cluster.as_ref().and_then(|cluster| cluster.gpus);
         if pool.is_some() && self.instance.prefix_cache_tokens.is_some() {
             return Err(ScenarioError::at(
@@ -219,6 +241,37 @@ impl Scenario {
             if let Some(model) = &class.model {
                 self.validate_model(model).map_err(|error| error.under(&place))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Only in a GPU pool can a request take the GPUs of others, and only where some stand before those that run.
+    fn validate_order_preempts(&self) -> Result<(), ScenarioError> {
+        let refuse = |key: &str, problem: &str, remedy: &str| Err(ScenarioError::at(key, problem, remedy));
+        let cluster = self.cluster.as_ref();
+        let groups = cluster.into_iter().flat_map(|cluster| &cluster.group).enumerate();
+        for (index, group) in groups {
+            if group.policy.as_ref().is_some_and(|policy| policy.order_preempts) {
+                let key = format!("cluster.group[{index}].policy.order_preempts");
+                return refuse(&key, "is `true`, but a group is no GPU pool", "remove the key");
+            }
+        }
+        let prefill = cluster.and_then(|cluster| cluster.prefill.as_ref()).and_then(|pool| pool.policy.as_ref());
+        if prefill.is_some_and(|policy| policy.order_preempts) {
+            let key = "cluster.prefill.policy.order_preempts";
+            return refuse(key, "is `true`, but a prefill pool is no GPU pool", "remove the key");
+        }
+        if !self.policy.order_preempts {
+            return Ok(());
+        }
+        let key = "policy.order_preempts";
+        if cluster.is_none_or(|cluster| cluster.gpus.is_none()) {
+            let remedy = "set cluster.gpus, or remove the key; in an instance `allow_waiting_preempt` does the like";
+            return refuse(key, "is `true`, but there is no GPU pool", remedy);
+        }
+        if self.policy.order == Order::Fcfs && self.batch_rules().packing == Packing::Strict {
+            let problem = "is `true`, but under `fcfs` nobody who waits stands before one who runs";
+            return refuse(key, problem, "choose another policy.order, or remove the key");
         }
         Ok(())
     }

@@ -16,6 +16,8 @@ pub enum Order {
     Fcfs,
     /// Fewest prompt tokens first.
     ShortestPrompt,
+    /// Fewest tokens first, prompt and output, whatever has been done of them.
+    ShortestJob,
     /// Fewest remaining tokens first, prompt and output.
     Srpt,
     /// Highest weight first, then first come.
@@ -128,6 +130,10 @@ pub struct Policy {
     /// Order of the queue.
     #[serde(default, skip_serializing_if = "is_default")]
     pub order: Order,
+    /// In a GPU pool: whether a waiting request takes the GPUs of running ones that stand behind it in `order`. They keep their
+    /// progress and wait again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub order_preempts: bool,
     /// Admission rule.
     pub admission: Admission,
     /// Of `threshold`: the share of KV memory at which admission stops.
@@ -184,6 +190,7 @@ impl Policy {
             engine,
             batching: Batching::default(),
             order: Order::Fcfs,
+            order_preempts: false,
             admission,
             threshold_share: None,
             watermark_share: None,
@@ -217,7 +224,7 @@ impl Policy {
     /// Whether some rule asks for output lengths before they are known.
     pub fn needs_lengths(&self) -> bool {
         matches!(self.admission, Admission::Reserve | Admission::LookAhead)
-            || matches!(self.order, Order::Srpt | Order::WeightedSrpt | Order::SmallestVolume)
+            || matches!(self.order, Order::ShortestJob | Order::Srpt | Order::WeightedSrpt | Order::SmallestVolume)
     }
 
     /// # Errors

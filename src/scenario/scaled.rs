@@ -131,7 +131,16 @@ fn coefficient(law: &StepTimeLaw, parameter: Parameter) -> Option<f64> {
             | StepTimeLaw::AffineContext { per_token_s, .. },
             Parameter::PerToken,
         ) => Some(*per_token_s),
-        (StepTimeLaw::AffineContext { per_context_token_s, .. }, Parameter::PerContext) => Some(*per_context_token_s),
+        (
+            StepTimeLaw::AffineContext { per_context_token_s, .. } | StepTimeLaw::Curve { per_context_token_s, .. },
+            Parameter::PerContext,
+        ) => Some(*per_context_token_s),
+        // Of a curve the base is its first point, and the cost per token the mean slope to its last.
+        (StepTimeLaw::Curve { points, .. }, Parameter::Base) => points.first().map(|point| point.seconds),
+        (StepTimeLaw::Curve { points, .. }, Parameter::PerToken) => {
+            let (first, last) = (points.first()?, points.last()?);
+            (last.tokens > first.tokens).then(|| (last.seconds - first.seconds) / (last.tokens - first.tokens) as f64)
+        }
         (StepTimeLaw::Hinge { free_tokens, .. }, Parameter::FreeTokens) => Some(*free_tokens as f64),
         (StepTimeLaw::Staircase { stair_tokens, .. }, Parameter::StairTokens) => Some(*stair_tokens as f64),
         _ => None,
@@ -187,7 +196,8 @@ fn policies(scenario: &mut Scenario) -> impl Iterator<Item = &mut Policy> {
     std::iter::once(&mut scenario.policy).chain(others)
 }
 
-fn step_times(scenario: &mut Scenario) -> impl Iterator<Item = &mut StepTimeLaw> {
+/// Every step-time law of a scenario: its own, those of groups and of the prefill pool, those of classes.
+pub fn step_times(scenario: &mut Scenario) -> impl Iterator<Item = &mut StepTimeLaw> {
     let others = scenario.cluster.iter_mut().flat_map(own).filter_map(|own| own.2);
     let of_classes = scenario.workload.class.iter_mut().filter_map(|class| class.step_time.as_mut());
     std::iter::once(&mut scenario.step_time).chain(others).chain(of_classes)
@@ -209,6 +219,17 @@ fn scale_limit(instance: &mut Instance, parameter: Parameter, factor: f64) {
 }
 
 fn scale_step(law: &mut StepTimeLaw, parameter: Parameter, factor: f64) {
+    if let StepTimeLaw::Curve { points, .. } = law
+        && let Some(base) = points.first().map(|point| point.seconds)
+    {
+        for point in points {
+            match parameter {
+                Parameter::Base => point.seconds += base * (factor - 1.0),
+                Parameter::PerToken => point.seconds = base + factor * (point.seconds - base),
+                _ => {}
+            }
+        }
+    }
     match (law, parameter) {
         (
             StepTimeLaw::Affine { base_s: value, .. }
@@ -224,7 +245,11 @@ fn scale_step(law: &mut StepTimeLaw, parameter: Parameter, factor: f64) {
             | StepTimeLaw::AffineContext { per_token_s: value, .. },
             Parameter::PerToken,
         )
-        | (StepTimeLaw::AffineContext { per_context_token_s: value, .. }, Parameter::PerContext) => *value *= factor,
+        | (
+            StepTimeLaw::AffineContext { per_context_token_s: value, .. }
+            | StepTimeLaw::Curve { per_context_token_s: value, .. },
+            Parameter::PerContext,
+        ) => *value *= factor,
         (StepTimeLaw::Hinge { free_tokens: tokens, .. }, Parameter::FreeTokens)
         | (StepTimeLaw::Staircase { stair_tokens: tokens, .. }, Parameter::StairTokens) => {
             *tokens = whole(*tokens, factor);
@@ -307,6 +332,12 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
         LengthLaw::Lognormal { mean, cv, max } => {
             LengthLaw::Lognormal { mean: mean * factor, cv: *cv, max: whole(*max, factor) }
         }
+        LengthLaw::Gamma { mean, cv, max } => {
+            LengthLaw::Gamma { mean: mean * factor, cv: *cv, max: whole(*max, factor) }
+        }
+        LengthLaw::Weibull { mean, shape, max } => {
+            LengthLaw::Weibull { mean: mean * factor, shape: *shape, max: whole(*max, factor) }
+        }
         LengthLaw::Mixture { parts } => LengthLaw::Mixture {
             parts: parts
                 .iter()
@@ -319,9 +350,9 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
     }
 }
 
-/// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal laws change
-/// their cv (and their parameter `mean`, so that the mean after clamping stays), lists move their values away from the mean.
-/// Geometric laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
+/// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal and gamma
+/// laws change their cv (and their parameter `mean`, so that the mean after clamping stays), lists move their values away from the mean.
+/// Geometric and Weibull laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
 /// becomes a half-and-half mixture of a longer and a shorter copy.
 fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
     match law {
@@ -332,25 +363,32 @@ fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
             (low >= 1 && high >= low).then_some(LengthLaw::Uniform { min: low as u64, max: high as u64 })
         }
         LengthLaw::Lognormal { cv, max, .. } => {
-            let wanted = mean_and_variance(law).0;
-            let mut mean = wanted;
-            for _ in 0..40 {
-                let made = LengthLaw::Lognormal { mean, cv: cv * factor, max: *max };
-                let ratio = wanted / mean_and_variance(&made).0;
-                if (ratio - 1.0).abs() < 1e-10 {
-                    return Some(made);
-                }
-                mean *= ratio;
-            }
-            None
+            with_mean(mean_and_variance(law).0, &|mean| LengthLaw::Lognormal { mean, cv: cv * factor, max: *max })
+        }
+        LengthLaw::Gamma { cv, max, .. } => {
+            with_mean(mean_and_variance(law).0, &|mean| LengthLaw::Gamma { mean, cv: cv * factor, max: *max })
         }
         LengthLaw::Empirical { values } => {
             let mean = values.iter().sum::<u64>() as f64 / values.len() as f64;
             let moved = values.iter().map(|&x| ((mean + factor * (x as f64 - mean)).round() as u64).max(1));
             Some(LengthLaw::Empirical { values: moved.collect() })
         }
-        LengthLaw::Geometric { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
+        LengthLaw::Geometric { .. } | LengthLaw::Weibull { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
     }
+}
+
+/// The law of the family whose mean after rounding and clamping is the wanted one.
+fn with_mean(wanted: f64, family: &dyn Fn(f64) -> LengthLaw) -> Option<LengthLaw> {
+    let mut mean = wanted;
+    for _ in 0..40 {
+        let made = family(mean);
+        let ratio = wanted / mean_and_variance(&made).0;
+        if (ratio - 1.0).abs() < 1e-10 {
+            return Some(made);
+        }
+        mean *= ratio;
+    }
+    None
 }
 
 fn blended(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {

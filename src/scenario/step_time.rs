@@ -42,6 +42,62 @@ pub enum StepTimeLaw {
         /// Seconds per KV token held at the end of the iteration.
         per_context_token_s: f64,
     },
+    /// curve(b) + per_context_token · C + per_prefill_pair · A, with A the pairs of a prompt token and a token before or at it: what
+    /// a profile or a roofline comes to.
+    Curve {
+        /// Seconds of iterations without attention over b tokens, in ascending order of b: linear between them, constant before the
+        /// first, and with the last slope beyond the last.
+        points: Vec<CurvePoint>,
+        /// Seconds per KV token held at the end of the iteration.
+        per_context_token_s: f64,
+        /// Seconds per pair of prompt tokens, s(s + 1)/2 for a whole prompt.
+        #[serde(default)]
+        per_prefill_pair_s: f64,
+    },
+}
+
+/// A point of [`StepTimeLaw::Curve`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurvePoint {
+    /// b, tokens of the iteration.
+    pub tokens: u64,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// Longest curve.
+const MAX_POINTS: usize = 4096;
+
+fn check_points(points: &[CurvePoint]) -> Result<(), ScenarioError> {
+    if points.is_empty() || points.len() > MAX_POINTS {
+        let problem = format!("has {} points", points.len());
+        return Err(ScenarioError::at("points", problem, "give from 1 to 4096 points"));
+    }
+    for (index, point) in points.iter().enumerate() {
+        let key = |part: &str| format!("points[{index}].{part}");
+        if !(point.seconds >= 1e-15 && point.seconds <= 1e6) {
+            return Err(ScenarioError::at(
+                &key("seconds"),
+                format!("is `{}`", point.seconds),
+                "give from 1e-15 to 1e6 s",
+            ));
+        }
+        if index > 0 && point.tokens <= points[index - 1].tokens {
+            let problem = format!("is `{}`, not above the point before it", point.tokens);
+            return Err(ScenarioError::at(
+                &key("tokens"),
+                problem,
+                "put the points in ascending order of tokens, each once",
+            ));
+        }
+    }
+    let falls = points.len() > 1 && points[points.len() - 1].seconds < points[points.len() - 2].seconds;
+    if falls {
+        let problem = "fall at the last two points, so that long iterations would take no time";
+        return Err(ScenarioError::at("points", problem, "leave the last point away or measure longer iterations"));
+    }
+    Ok(())
 }
 
 /// Randomness around the mean iteration time. Draws are independent from one iteration to the next.
@@ -55,6 +111,8 @@ pub enum StepNoise {
     Exponential,
     /// Every coefficient of the law is exponential on its own (seed 004).
     ExponentialCoefficients,
+    /// The whole iteration is gamma with coefficient of variation `step_noise_cv`: Erlang for 1/√n.
+    Gamma,
 }
 
 impl StepNoise {
@@ -70,6 +128,10 @@ impl StepTimeLaw {
     /// Negative coefficients, a zero stair, or a law that takes no time at all.
     pub fn validate(&self) -> Result<(), ScenarioError> {
         let coefficients: &[(&str, f64)] = match self {
+            Self::Curve { points, per_context_token_s, per_prefill_pair_s } => {
+                check_points(points)?;
+                &[("per_context_token_s", *per_context_token_s), ("per_prefill_pair_s", *per_prefill_pair_s)]
+            }
             Self::Affine { base_s, per_token_s } | Self::Hinge { base_s, per_token_s, .. } => {
                 &[("base_s", *base_s), ("per_token_s", *per_token_s)]
             }
@@ -89,6 +151,7 @@ impl StepTimeLaw {
         }
         let one_token_takes_time = match self {
             Self::Hinge { base_s, .. } => *base_s >= 1e-15,
+            Self::Curve { .. } => true,
             _ => coefficients.iter().any(|&(_, value)| value >= 1e-15),
         };
         if one_token_takes_time {

@@ -173,9 +173,9 @@ fn accumulate(samples: &[f64]) -> Option<Accumulator> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::testing::{SHARE_ERROR, miss_rate};
     use approx::assert_relative_eq;
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
+    use rand::RngExt;
     use rand_distr::{Distribution, Exp1, StandardNormal};
 
     /// Tables of Student's t: two-sided 95 % and 99 %.
@@ -251,20 +251,13 @@ mod tests {
         assert_eq!((same.low, same.high), (-2.0, -2.0));
     }
 
-    /// Share of 4000 repetitions in which the interval missed. Its own 99.9 % error at 5 % is ± 1.1 points.
-    fn miss_rate(seed: u64, mut missed: impl FnMut(&mut ChaCha8Rng) -> bool) -> f64 {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let misses = (0..4000).filter(|_| missed(&mut rng)).count();
-        misses as f64 / 4000.0
-    }
-
     #[test]
     fn mean_of_normal_samples_is_missed_one_time_in_twenty() {
         let rate = miss_rate(1, |rng| {
             let samples: Vec<f64> = (0..8).map(|_| StandardNormal.sample(rng)).collect();
             !mean_interval(&samples, 0.95).unwrap().contains(0.0)
         });
-        assert!((rate - 0.05).abs() < 0.011, "{rate}");
+        assert!((rate - 0.05).abs() < SHARE_ERROR, "{rate}");
     }
 
     #[test]
@@ -274,7 +267,7 @@ mod tests {
             let successes = (0..50).filter(|_| rng.random_bool(0.1)).count();
             !proportion_interval(successes as u64, 50, 0.95).unwrap().contains(0.1)
         });
-        assert!((rate - 0.030).abs() < 0.011, "{rate}");
+        assert!((rate - 0.030).abs() < SHARE_ERROR, "{rate}");
     }
 
     #[test]
@@ -300,6 +293,25 @@ mod tests {
             let b: Vec<f64> = (0..20).map(|_| 1.0 + 4.0 * Distribution::<f64>::sample(&StandardNormal, rng)).collect();
             !difference_interval(&a, &b, 0.95).unwrap().contains(-1.0)
         });
-        assert!((rate - 0.05).abs() < 0.011, "{rate}");
+        assert!((rate - 0.05).abs() < SHARE_ERROR, "{rate}");
+    }
+
+    #[test]
+    fn pairs_on_common_numbers_are_missed_one_time_in_twenty_and_are_narrower() {
+        let (mut paired, mut apart) = (0.0, 0.0);
+        let rate = miss_rate(5, |rng| {
+            let common: Vec<f64> = (0..10).map(|_| 3.0 * Distribution::<f64>::sample(&StandardNormal, rng)).collect();
+            let mut seen = |shift: f64| -> Vec<f64> {
+                common.iter().map(|x| x + shift + Distribution::<f64>::sample(&StandardNormal, rng)).collect()
+            };
+            let (a, b) = (seen(1.0), seen(0.0));
+            let found = paired_difference_interval(&a, &b, 0.95).unwrap();
+            paired += found.half_width();
+            apart += difference_interval(&a, &b, 0.95).unwrap().half_width();
+            !found.contains(1.0)
+        });
+        assert!((rate - 0.05).abs() < SHARE_ERROR, "{rate}");
+        // Standard deviations √2 against √20 of one difference.
+        assert!(paired < 0.4 * apart, "{paired} {apart}");
     }
 }

@@ -13,5 +13,6 @@ pub mod stability;
 mod summary;
 pub mod sweep;
 pub mod trials;
+pub mod validate;
 
 pub use summary::CONFIDENCE;

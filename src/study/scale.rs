@@ -154,6 +154,11 @@ pub fn times(scenario: &Scenario, n: u64) -> Result<Scenario, ScenarioError> {
             *per_token_s /= factor;
             *per_context_token_s /= factor;
         }
+        StepTimeLaw::Curve { points, per_context_token_s, per_prefill_pair_s } => {
+            points.iter_mut().for_each(|point| point.tokens = point.tokens.saturating_mul(n));
+            *per_context_token_s /= factor;
+            *per_prefill_pair_s /= factor;
+        }
         StepTimeLaw::Hinge { per_token_s, free_tokens, .. } => {
             *per_token_s /= factor;
             *free_tokens = free_tokens.saturating_mul(n);

@@ -2,15 +2,20 @@
 
 use super::operations;
 use super::plan::{Plan, WARMUP_RULE, Wishes};
-use super::summary::{growth, summarise};
+use super::summary::{CONFIDENCE, growth, summarise};
 use super::trials::{self, Progress};
 use crate::answer::{Figure, FluidSolution, Method, RequestCounts, SimulatedSolution, Verdict};
 use crate::des::{self, BLOCK_S, Feed, Observer, Options, Run, Window};
 use crate::fluid::{self, scope};
 use crate::scenario::{Scenario, Time, TraceMode};
+use crate::stats::histogram::Histogram;
+use crate::stats::sequential::{FIRST_TRIALS, Precision};
 
 /// Batches that one single run is cut into.
 pub const BATCHES: usize = 20;
+
+/// Trials that a wanted precision adds at most.
+const MOST_TRIALS: u64 = 2000;
 
 /// A growth of the number in system above this share of λ, beyond its confidence interval, is overload.
 const DRIFT: f64 = 0.01;
@@ -22,6 +27,8 @@ pub struct SimulateOptions {
     pub seed: u64,
     /// Independent trials; 1 means one long run cut into batches.
     pub trials: u64,
+    /// Trials are added until mean TTFT, TBT and E2E, or the throughput of an overloaded system, are known to this relative precision.
+    pub precision: Option<f64>,
     /// Requests waiting at time 0.
     pub backlog: u64,
     /// Leap over iterations in which the batch stays the same.
@@ -41,10 +48,11 @@ pub fn simulate(
     let covered = scope::refusal(scenario).is_none();
     let theory = fluid::solve(&scope::nearest(scenario));
     let plan = Plan::new(scenario, &theory, options.wishes);
-    let feed = if options.trials > 1 { Feed::Bootstrap } else { Feed::Open };
+    let several = options.trials > 1 || options.precision.is_some();
+    let feed = if several { Feed::Bootstrap } else { Feed::Open };
     let mut engine = Options { backlog: options.backlog, leap: options.leap, ..plan.options(options.seed, feed) };
-    let runs = if options.trials > 1 {
-        trials::run(scenario, &engine, options.trials, progress)
+    let runs = if several {
+        enough_trials(scenario, &engine, options, progress)
     } else {
         engine.windows = BATCHES;
         let run = match observer {
@@ -55,7 +63,7 @@ pub fn simulate(
         vec![run]
     };
     let mut solution = solution_of(scenario, &runs, covered.then_some(theory.verdict));
-    if replays(scenario) && options.trials == 1 {
+    if replays(scenario) && !several {
         let windows: Vec<&Window> = runs.iter().flat_map(|run| &run.windows).collect();
         // The first request of a replayed trace arrives at time 0.
         let makespan = runs.iter().all(|run| run.in_system == 0).then(|| runs[0].last_completion.seconds());
@@ -66,6 +74,33 @@ pub fn simulate(
     solution.notes.extend(operations::notes(&solution.operations));
     solution.notes.extend(note_on_theory(&theory, covered, solution.verdict));
     solution
+}
+
+/// The trials that were asked for, and more until the wanted precision is reached.
+fn enough_trials(scenario: &Scenario, engine: &Options, options: &SimulateOptions, progress: Progress<'_>) -> Vec<Run> {
+    let wanted = options.precision.map(|relative| Precision { relative, confidence: CONFIDENCE });
+    let first = if wanted.is_some() { options.trials.max(FIRST_TRIALS) } else { options.trials };
+    let mut runs = trials::run(scenario, engine, first, progress);
+    while let Some(more) = wanted.and_then(|wanted| wanted.trials_wanted(&judged(scenario, &runs)))
+        && (runs.len() as u64) < MOST_TRIALS
+    {
+        // A trial in which nobody arrived gives no latency and is no sample.
+        let numbers = runs.len() as u64..more.clamp(runs.len() as u64 + 1, MOST_TRIALS);
+        runs.extend(trials::numbered(scenario, engine, numbers, progress));
+    }
+    runs
+}
+
+/// Of every quantity that decides whether there are enough trials, its mean in each.
+fn judged(scenario: &Scenario, runs: &[Run]) -> Vec<Vec<f64>> {
+    let each = |value: &dyn Fn(&Window) -> Option<f64>| -> Vec<f64> {
+        runs.iter().flat_map(|run| &run.windows).filter_map(value).collect()
+    };
+    if solution_of(scenario, runs, None).verdict == Verdict::Overloaded {
+        return vec![each(&|window| Some(window.totals.completed as f64 / window.seconds()))];
+    }
+    let latencies: [fn(&Window) -> &Histogram; 3] = [|w| &w.ttft, |w| &w.gaps, |w| &w.e2e];
+    latencies.iter().map(|of| each(&|window| of(window).mean())).filter(|means| !means.is_empty()).collect()
 }
 
 /// A figure of one finite run, which has no interval.
@@ -124,12 +159,22 @@ pub fn solution_of(scenario: &Scenario, runs: &[Run], theory: Option<Verdict>) -
 }
 
 fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Run]) -> Vec<String> {
+    let several = runs.len() > 1;
     let mut notes = vec![format!(
         "Population: requests that arrive in the {:.0} s after a warm-up of {:.0} s ({WARMUP_RULE}); the run goes on until they have finished.",
         plan.duration_s, plan.warmup_s
     )];
-    notes.push(if options.trials > 1 {
-        format!("Intervals: 95 %, Student t over {} independent trials.", options.trials)
+    if let Some(relative) = options.precision {
+        let wanted = Precision { relative, confidence: CONFIDENCE };
+        let reached = wanted.trials_wanted(&judged(scenario, runs)).is_none();
+        notes.push(format!(
+            "Trials were added until the judged means are known to {:.3} % at 95 %: {}.",
+            100.0 * relative,
+            if reached { "reached" } else { "not reached; ask for less, or lengthen the trials with --duration" }
+        ));
+    }
+    notes.push(if several {
+        format!("Intervals: 95 %, Student t over {} independent trials.", runs.len())
     } else {
         format!("Intervals: 95 %, Student t over {BATCHES} batches of one run.")
     });
@@ -139,7 +184,7 @@ fn notes(scenario: &Scenario, plan: &Plan, options: &SimulateOptions, runs: &[Ru
             scenario.workload.rate()
         ));
     }
-    if replays(scenario) && options.trials > 1 {
+    if replays(scenario) && several {
         notes.push(format!(
             "Trials are drawn from the trace in random blocks of {BLOCK_S} s (circular block bootstrap): they vary as the trace does within minutes, not more slowly."
         ));

@@ -39,18 +39,26 @@ impl Axis {
             .in_file("--sweep")
         };
         let (key, range) = text.split_once('=').ok_or_else(|| wrong("has no `=`".to_owned()))?;
-        let number = |part: &str| match part.trim().parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(value),
-            _ => Err(wrong(format!("`{part}` is not a number"))),
-        };
-        let parts: Vec<&str> = range.split(':').collect();
-        let values = match parts[..] {
-            [from, to, step] => grid(number(from)?, number(to)?, number(step)?)
-                .ok_or_else(|| wrong(format!("`{range}` holds no values, or more than {MAX_POINTS}")))?,
-            [list] => list.split(',').map(number).collect::<Result<_, _>>()?,
-            _ => return Err(wrong(format!("`{range}` is not FROM:TO:STEP"))),
-        };
+        let values = numbers(range).map_err(wrong)?;
         Ok(Self { key: key.trim().to_owned(), values })
+    }
+}
+
+/// Numbers in order: `FROM:TO:STEP` with both ends, or `V1,V2,…`.
+///
+/// # Errors
+/// Says what cannot be read, or that there is none.
+pub(super) fn numbers(range: &str) -> Result<Vec<f64>, String> {
+    let number = |part: &str| match part.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err(format!("`{part}` is not a number")),
+    };
+    let parts: Vec<&str> = range.split(':').collect();
+    match parts[..] {
+        [from, to, step] => grid(number(from)?, number(to)?, number(step)?)
+            .ok_or_else(|| format!("`{range}` holds no values, or more than {MAX_POINTS}")),
+        [list] => list.split(',').map(number).collect(),
+        _ => Err(format!("`{range}` is not FROM:TO:STEP")),
     }
 }
 

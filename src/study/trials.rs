@@ -1,5 +1,7 @@
 //! Independent trials in parallel. Results come in order of the trial, whatever the number of threads.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::des::{self, Options, Run};
@@ -13,7 +15,12 @@ pub fn silent() {}
 
 /// Runs `count` trials of one scenario, each on its own named streams.
 pub fn run(scenario: &Scenario, options: &Options, count: u64, progress: Progress<'_>) -> Vec<Run> {
-    (0..count)
+    numbered(scenario, options, 0..count, progress)
+}
+
+/// Runs the trials of these numbers.
+pub fn numbered(scenario: &Scenario, options: &Options, numbers: Range<u64>, progress: Progress<'_>) -> Vec<Run> {
+    numbers
         .into_par_iter()
         .map(|trial| {
             let run = des::simulate(scenario, &Options { trial, ..options.clone() });

@@ -155,3 +155,20 @@ fn no_latency_is_finite_above_the_boundary() {
         assert!(answer.pointer(&format!("/latency/{latency}")).is_some_and(Value::is_null), "{latency}");
     }
 }
+
+#[test]
+fn trials_are_added_until_the_precision_is_reached() {
+    let args = ["simulate", "mm1", "--precision", "5%", "--duration", "2000", "--format", "json"];
+    let latency = &fluidsim(&args).json()["latency"];
+    for which in ["ttft_s", "e2e_s"] {
+        let of = |key: &str| latency[which]["mean"][key].as_f64().unwrap();
+        let half = (of("ci_high") - of("ci_low")) / 2.0;
+        assert!(half <= 0.05 / 1.05 * of("value") && half > 0.01 * of("value"), "{half} {}", of("value"));
+    }
+    // Above λ* only the throughput is judged, and no latency is finite.
+    let over =
+        fluidsim(&["simulate", "mm1", "--lambda", "2", "--precision", "5%", "--duration", "500", "--format", "json"]);
+    assert!(over.json()["latency"]["e2e_s"].is_null());
+    let far = fluidsim(&["simulate", "mm1", "--precision", "0.1%", "--duration", "1", "--warmup", "1"]).fine();
+    assert!(far.contains("not reached"), "{far}");
+}

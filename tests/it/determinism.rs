@@ -7,6 +7,7 @@ use crate::run::{Ran, command, finish, fluidsim, fluidsim_in};
 const QUESTIONS: &[&[&str]] = &[
     &["simulate", "--duration", "300", "--warmup", "60", "--format", "json"],
     &["simulate", "memory-greedy", "--lambda", "4.5", "--trials", "4", "--duration", "200", "--format", "csv"],
+    &["simulate", "mm1", "--precision", "10%", "--duration", "500", "--format", "json"],
     &["simulate", "--trace", "models/traces/azure.csv", "--trials", "3", "--format", "json"],
     &["compare", "--des-trials", "4", "--duration", "300", "--warmup", "60", "--format", "json"],
     &["stability", "mm1", "--des", "--des-trials", "4", "--epsilon", "0.2", "--format", "json"],

@@ -7,6 +7,7 @@ use super::super::record::{EventKind, Queues, RequestRecord, StepRecord};
 use super::super::sequence::{NOT_YET, Sequence, Stage, UNMEASURED};
 use super::batch::{Kind, Share};
 use super::{Instance, Watch};
+use crate::cost::prefill_pairs;
 use crate::scenario::trace::Blocks;
 use crate::scenario::{BudgetCounts, MixedCost, Time};
 
@@ -38,6 +39,7 @@ impl Instance {
         let (prompt_context, written) = self.prompt_contexts();
         let decode_context = if decodes > 0 { self.active_context + decodes } else { 0 };
         let prompt_tokens = self.batch.prefill_tokens;
+        let pairs = if self.step.mean.counts_pairs() { self.prompt_pairs() } else { 0 };
         let swaps = if self.batch.moved == 0 {
             0
         } else {
@@ -46,10 +48,13 @@ impl Instance {
         };
         let tau = match self.rules.batch.mixed_cost {
             MixedCost::Max if decodes > 0 && prompt_tokens > 0 => {
-                let prompts = self.step.draw(prompt_tokens, prompt_context, &mut self.noise);
-                prompts.max(self.step.draw(decodes, decode_context, &mut self.noise))
+                let prompts = self.step.draw(prompt_tokens, prompt_context, pairs, &mut self.noise);
+                prompts.max(self.step.draw(decodes, decode_context, 0, &mut self.noise))
             }
-            _ => self.step.draw(decodes + prompt_tokens, decode_context + prompt_context, &mut self.noise),
+            _ => {
+                let (tokens, context) = (decodes + prompt_tokens, decode_context + prompt_context);
+                self.step.draw(tokens, context, pairs, &mut self.noise)
+            }
         };
         let alone = self.batch.prefills.is_empty() && self.irregular.is_empty() && swaps == 0;
         let mut plan = Plan { steps: 1, first: tau + swaps, growth: 0, context: self.context + decodes + written };
@@ -70,6 +75,12 @@ impl Instance {
             (context + held, written + held - self.sequences.get(share.slot).written)
         };
         self.batch.prefills.iter().fold((0, 0), sum)
+    }
+
+    /// Pairs of prompt tokens that the iteration attends to.
+    fn prompt_pairs(&self) -> i64 {
+        let of = |share: &Share| prefill_pairs(self.sequences.get(share.slot).written, share.tokens);
+        self.batch.prefills.iter().map(of).sum()
     }
 
     /// Iterations until somebody finishes, the memory is full, or the context outgrows the budget.

@@ -23,7 +23,7 @@ use super::queue::Queue;
 use super::record::{Event, EventKind, Rejection, RequestRecord, Sample, Work};
 use super::sequence::{NOT_YET, ReadyList, Sequence, Sequences, Stage, UNMEASURED};
 use super::source::Arrival;
-use crate::cost::{ExactStep, NoisyStep};
+use crate::cost::NoisyStep;
 use crate::scenario::trace::Trace;
 use crate::scenario::{Prompts, Scenario, Time, Transfer};
 use crate::schedule::order;
@@ -139,7 +139,7 @@ impl Instance {
             log: Log::new(options, rules.weights.len()),
             finishing: BinaryHeap::new(),
             cache: prefix_cache(scenario),
-            step: NoisyStep { mean: ExactStep::new(&scenario.step_time), noise: scenario.step_noise },
+            step: NoisyStep::new(&scenario.step_time, scenario),
             noise: stream(options.seed, &name),
             departures: Vec::new(),
             left_tokens: 0,
@@ -246,6 +246,7 @@ impl Instance {
         order::key(
             self.rules.order,
             &order::Seen {
+                written: 0,
                 prompt: sequence.prompt,
                 output: sequence.expected_output(),
                 emitted: sequence.done,

@@ -2,7 +2,9 @@
 
 use super::super::sequence::NOT_YET;
 use super::super::source::Arrival;
-use crate::cost::NoisyStep;
+use crate::cost::{NoisyStep, prefill_pairs};
+use crate::scenario::Order;
+use crate::schedule::order::{self, Seen};
 use crate::stats::stream::Stream;
 
 /// How requests are cut into iterations.
@@ -32,6 +34,8 @@ pub struct Stretch {
     pub prompt: bool,
     /// Iterations that are in the totals already.
     pub credited: i64,
+    /// Time between the token before and its start.
+    pub lag: i128,
 }
 
 impl Stretch {
@@ -55,6 +59,18 @@ impl Stretch {
         begun
     }
 
+    /// Iterations that have ended by `time`.
+    pub fn ended_by(&self, time: i128) -> i64 {
+        let begun = self.begun_before(time);
+        if begun == 0 || self.start + self.offset(begun) == time { begun } else { begun - 1 }
+    }
+
+    /// Whether one of its iterations ends at `time`.
+    pub fn has_boundary_at(&self, time: i128) -> bool {
+        let begun = self.begun_before(time);
+        begun > 0 && self.start + self.offset(begun) == time
+    }
+
     /// ∫ KV dt over the iterations from `from` to before `to`: Σ (first + j·growth)(context + j·tokens).
     pub fn kv_area(&self, from: i64, to: i64) -> i128 {
         let count = i128::from(to - from);
@@ -75,11 +91,21 @@ pub struct Job {
     pub arrival: i128,
     pub prompt: i64,
     pub output: i64,
+    /// What orders are told that `output` will be.
+    pub predicted: i64,
+    pub lot: u64,
     pub window: u16,
     pub admitted: i128,
     pub first_token: i128,
     pub written: i64,
     pub emitted: i64,
+    /// When it emitted a token last, or had its last iteration before that.
+    pub last_end: i128,
+    /// When it was displaced last, how often it was, and the time it spent displaced.
+    pub left: i128,
+    pub displaced: u32,
+    pub away: i128,
+    /// What it runs; no iterations while it waits or stands at the end of one.
     pub stretch: Stretch,
 }
 
@@ -91,13 +117,35 @@ impl Job {
             arrival: arrival.time.0,
             prompt: arrival.prompt,
             output: arrival.output,
+            predicted: arrival.predicted,
+            lot: arrival.lot,
             window,
             admitted: NOT_YET,
             first_token: NOT_YET,
             written: if cut.present { arrival.prompt } else { 0 },
             emitted: 0,
+            last_end: NOT_YET,
+            left: 0,
+            displaced: 0,
+            away: 0,
             stretch: Stretch::default(),
         }
+    }
+
+    /// Its place in the order by what it has done at `now`. Never grows while it runs.
+    pub fn rank(&self, order: Order, weight: f64, now: i128) -> (u64, u64) {
+        let Stretch { steps, tokens, prompt, .. } = self.stretch;
+        let ended = if steps > 0 { self.stretch.ended_by(now) } else { 0 };
+        let (written, emitted) = if prompt { (ended * tokens, 0) } else { (0, ended) };
+        let seen = Seen {
+            prompt: self.prompt,
+            written: if matches!(order, Order::Srpt | Order::WeightedSrpt) { self.written + written } else { 0 },
+            output: self.predicted,
+            emitted: (self.emitted + emitted).min(self.predicted - 1),
+            weight,
+            lot: self.lot,
+        };
+        (order::key(order, &seen), self.id)
     }
 
     /// KV tokens held after the iterations that have ended.
@@ -125,15 +173,17 @@ impl Job {
         };
         let ends_prompt = unwritten > 0 && tokens == unwritten;
         let context = self.held() + tokens + i64::from(ends_prompt && cut.emits_at_prefill);
+        let pairs = if unwritten > 0 { prefill_pairs(self.written, tokens) } else { 0 };
         self.stretch = Stretch {
             steps: if cut.leap { alike.max(1) } else { 1 },
             tokens,
             context,
-            first: law.draw(tokens, context, noise),
-            growth: law.mean.growth(tokens),
+            first: law.draw(tokens, context, pairs, noise),
+            growth: if unwritten > 0 { law.mean.prompt_growth(tokens) } else { law.mean.growth(tokens) },
             start: now,
             prompt: unwritten > 0,
             credited: 0,
+            lag: if self.emitted > 0 { now - self.last_end } else { 0 },
         };
     }
 
@@ -149,5 +199,6 @@ impl Job {
         if self.emitted > 0 && self.first_token == NOT_YET {
             self.first_token = now;
         }
+        self.last_end = now;
     }
 }

@@ -1,5 +1,5 @@
 //! A pool of GPUs: every request takes the GPUs of its class, all at once, and runs alone on them from its prompt to its last
-//! token (gang scheduling, run to completion).
+//! token (gang scheduling, run to completion). Where the order preempts, `preempt.rs`, it can be displaced and goes on later.
 //!
 //! A request waits in the order of the policy. The head blocks those behind it until enough GPUs are free, unless packing is
 //! `fill`. At one instant requests end first, then others arrive, then requests start. The token budget and the chunk length
@@ -8,12 +8,12 @@
 //! Cuts of the time axis are exact here, not moved to a boundary. An iteration counts in the window in which it begins.
 
 mod job;
+mod preempt;
 mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 use super::log::Log;
 use super::objectives::{Finished, Objectives, tally};
@@ -21,12 +21,11 @@ use super::options::Options;
 use super::record::{Event, EventKind, Observer, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Work};
 use super::sequence::{NOT_YET, UNMEASURED};
 use super::source::{Arrival, Feed, Source};
-use crate::cost::{ExactStep, NoisyStep};
+use crate::cost::NoisyStep;
 use crate::scenario::{Class, FirstToken, Order, Packing, Prompts, Scenario, StepTimeLaw, Time};
 use crate::schedule::admission::in_blocks;
-use crate::schedule::order::{self, Seen};
 use crate::stats::stream::{Stream, stream};
-use job::{Cut, Job};
+use job::{Cut, Job, Stretch};
 use queue::Queue;
 
 /// More than any budget or count.
@@ -43,17 +42,27 @@ pub fn run(scenario: &Scenario, options: &Options, observer: Option<&mut dyn Obs
 }
 
 /// What a class asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Kind {
     gpus: i64,
     weight: f64,
     law: NoisyStep,
 }
 
+/// Who stands before whom.
+#[derive(Debug, Clone, Copy)]
+struct Ranking {
+    order: Order,
+    /// Whether waiting requests displace running ones that stand behind them.
+    preempts: bool,
+    /// Whether somebody may have to be started or displaced since the last time that was looked at.
+    unsettled: bool,
+}
+
 struct Pool<'a> {
     kinds: Vec<Kind>,
     cut: Cut,
-    order: Order,
+    ranking: Ranking,
     budget: i64,
     memory: i64,
     block: i64,
@@ -64,9 +73,13 @@ struct Pool<'a> {
     vacant: Vec<u32>,
     queue: Queue,
     /// Ends of the begun iterations: time, arrival number, slot.
-    ends: BinaryHeap<Reverse<(i128, u64, u32)>>,
+    ends: BTreeSet<(i128, u64, u32)>,
+    /// Running requests at the end of an iteration that have not begun the next.
+    paused: Vec<u32>,
     waiting: i64,
     running: i64,
+    /// Displaced requests.
+    swapped: i64,
     /// Σ KV tokens held after the iterations that have ended.
     held: i64,
     log: Log,
@@ -102,7 +115,11 @@ impl<'a> Pool<'a> {
         let saturated = options.feed == Feed::Saturated;
         Self {
             cut,
-            order: scenario.policy.order,
+            ranking: Ranking {
+                order: scenario.policy.order,
+                preempts: scenario.policy.order_preempts,
+                unsettled: false,
+            },
             budget: if rules.prompts == Prompts::Whole { budget } else { UNLIMITED },
             memory: tokens(scenario.instance.kv_tokens),
             block: scenario.instance.block_tokens as i64,
@@ -112,9 +129,11 @@ impl<'a> Pool<'a> {
             jobs: Vec::new(),
             vacant: Vec::new(),
             queue: Queue::new(&needs, rules.packing == Packing::Fill),
-            ends: BinaryHeap::new(),
+            ends: BTreeSet::new(),
+            paused: Vec::new(),
             waiting: 0,
             running: 0,
+            swapped: 0,
             held: 0,
             log: Log::new(options, kinds.len()),
             upcoming: source.next(),
@@ -144,7 +163,11 @@ impl<'a> Pool<'a> {
             if self.is_over() {
                 break;
             }
-            self.start_waiting();
+            if self.ranking.preempts {
+                self.settle();
+            } else {
+                self.start_waiting();
+            }
             debug_assert!(self.is_conserved());
             let Some(next) = self.next_event() else { break };
             self.advance(next.min(self.limit));
@@ -160,7 +183,7 @@ impl<'a> Pool<'a> {
     fn next_event(&self) -> Option<i128> {
         let arrival = self.upcoming.map_or(Time::NEVER.0, |arrival| arrival.time.0);
         let arrival = if arrival > self.now { arrival } else { Time::NEVER.0 };
-        let end = self.ends.peek().map_or(Time::NEVER.0, |Reverse((time, _, _))| *time);
+        let end = self.ends.first().map_or(Time::NEVER.0, |&(time, _, _)| time);
         let next = arrival.min(end).min(self.log.next_cut().0);
         (next < Time::NEVER.0).then_some(next)
     }
@@ -170,10 +193,10 @@ impl<'a> Pool<'a> {
         let totals = &mut self.log.totals;
         totals.waiting += elapsed * i128::from(self.waiting);
         totals.running += elapsed * i128::from(self.running);
+        totals.swapped += elapsed * i128::from(self.swapped);
+        totals.kv += elapsed * i128::from(self.paused.iter().map(|&slot| self.jobs[slot as usize].held()).sum::<i64>());
         totals.gpus += elapsed * i128::from(self.gpus - self.free);
-        if self.running > 0 {
-            totals.busy += elapsed;
-        }
+        totals.busy += elapsed * self.ends.len() as i128;
         self.now = to;
     }
 
@@ -181,7 +204,7 @@ impl<'a> Pool<'a> {
         let mut rejected = 0;
         while let Some(arrival) = self.upcoming
             && arrival.time.0 <= self.now
-            && self.waiting < self.max_waiting
+            && self.waiting + self.swapped < self.max_waiting
         {
             self.upcoming = self.source.next();
             let id = self.log.totals.arrived;
@@ -195,7 +218,7 @@ impl<'a> Pool<'a> {
                 continue;
             }
             let window = if self.saturated { UNMEASURED } else { self.log.window_of_arrival(arrival.time) };
-            self.join(Job::new(id, &arrival, window, &self.cut), &arrival);
+            self.join(&Job::new(id, &arrival, window, &self.cut));
         }
     }
 
@@ -215,52 +238,70 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn join(&mut self, job: Job, arrival: &Arrival) {
-        let kind = self.kinds[usize::from(job.class)];
-        let seen =
-            Seen { prompt: job.prompt, output: arrival.predicted, emitted: 0, weight: kind.weight, lot: arrival.lot };
+    fn join(&mut self, job: &Job) {
         let slot = if let Some(slot) = self.vacant.pop() {
-            self.jobs[slot as usize] = job;
+            self.jobs[slot as usize] = *job;
             slot
         } else {
-            self.jobs.push(job);
+            self.jobs.push(*job);
             (self.jobs.len() - 1) as u32
         };
-        self.queue.push(kind.gpus, (order::key(self.order, &seen), job.id, slot));
+        self.ranking.unsettled |= self.enqueue(slot);
         self.waiting += 1;
-        self.notify_event(EventKind::Arrival, &job, 0);
+        self.notify_event(EventKind::Arrival, job, 0);
+    }
+
+    /// Puts a request where it stands now; whether it is the first of those that need as many GPUs.
+    fn enqueue(&mut self, slot: u32) -> bool {
+        let job = &self.jobs[slot as usize];
+        let kind = &self.kinds[usize::from(job.class)];
+        let (key, id) = job.rank(self.ranking.order, kind.weight, self.now);
+        self.queue.push(kind.gpus, (key, id, slot))
     }
 
     /// Starts requests as long as the next one finds its GPUs.
     fn start_waiting(&mut self) {
         while let Some(slot) = self.queue.take(self.free) {
-            let job = &mut self.jobs[slot as usize];
-            job.admitted = self.now;
-            let job = *job;
-            self.waiting -= 1;
-            self.running += 1;
-            self.free -= self.kinds[usize::from(job.class)].gpus;
-            self.held += job.held();
-            self.notify_event(EventKind::Admission, &job, job.held());
-            self.begin(slot);
+            self.start(slot);
         }
+    }
+
+    /// Starts a request that has left the queue, or goes on with one that was displaced.
+    fn start(&mut self, slot: u32) {
+        let job = &mut self.jobs[slot as usize];
+        let again = job.admitted != NOT_YET;
+        if again {
+            job.away += self.now - job.left;
+            self.swapped -= 1;
+            self.log.totals.swap_ins += 1;
+            self.log.totals.moved_tokens += i128::from(job.held());
+        } else {
+            job.admitted = self.now;
+            self.waiting -= 1;
+        }
+        let job = *job;
+        self.running += 1;
+        self.free -= self.kinds[usize::from(job.class)].gpus;
+        self.held += job.held();
+        self.notify_event(if again { EventKind::SwapIn } else { EventKind::Admission }, &job, job.held());
+        self.begin(slot);
     }
 
     fn begin(&mut self, slot: u32) {
         let job = &mut self.jobs[slot as usize];
         let law = &self.kinds[usize::from(job.class)].law;
         job.begin(self.now, &self.cut, law, &mut self.noise);
-        self.ends.push(Reverse((self.now + job.stretch.offset(job.stretch.steps), job.id, slot)));
+        self.ends.insert((self.now + job.stretch.offset(job.stretch.steps), job.id, slot));
         self.work.leaps += 1;
         self.work.heap += 2;
     }
 
     /// Ends the iterations that are due; their requests go on or leave.
     fn end_iterations(&mut self) {
-        while let Some(&Reverse((time, _, slot))) = self.ends.peek()
+        while let Some(&(time, _, slot)) = self.ends.first()
             && time <= self.now
         {
-            self.ends.pop();
+            self.ends.pop_first();
             self.credit(slot, self.jobs[slot as usize].stretch.steps);
             let job = &mut self.jobs[slot as usize];
             let before = job.held();
@@ -270,6 +311,9 @@ impl<'a> Pool<'a> {
             self.notify_step(&job);
             if job.emitted == job.output {
                 self.complete(slot);
+            } else if self.ranking.preempts {
+                self.jobs[slot as usize].stretch = Stretch::default();
+                self.paused.push(slot);
             } else {
                 self.begin(slot);
             }
@@ -277,7 +321,7 @@ impl<'a> Pool<'a> {
     }
 
     fn credit_all(&mut self) {
-        let slots: Vec<u32> = self.ends.iter().map(|Reverse((_, _, slot))| *slot).collect();
+        let slots: Vec<u32> = self.ends.iter().map(|&(_, _, slot)| slot).collect();
         for slot in slots {
             self.credit(slot, self.jobs[slot as usize].stretch.begun_before(self.now));
         }
@@ -303,16 +347,20 @@ impl<'a> Pool<'a> {
             && job.emitted > 0
             && let Some(window) = self.log.open_window()
         {
-            let first = stretch.first + stretch.growth * i128::from(from);
-            window.gaps.add_progression(first, stretch.growth, steps, 1);
+            let late = i64::from(from == 0 && stretch.lag > 0);
+            if late > 0 {
+                window.gaps.add(stretch.lag + stretch.first, 1);
+            }
+            let first = stretch.first + stretch.growth * i128::from(from + late);
+            window.gaps.add_progression(first, stretch.growth, steps - late, 1);
         }
     }
 
     fn complete(&mut self, slot: u32) {
         let job = self.jobs[slot as usize];
-        let kind = self.kinds[usize::from(job.class)];
+        self.ranking.unsettled = true;
         self.running -= 1;
-        self.free += kind.gpus;
+        self.free += self.kinds[usize::from(job.class)].gpus;
         self.held -= job.held();
         self.log.totals.completed += 1;
         self.log.last_completion = self.now;
@@ -336,14 +384,13 @@ impl<'a> Pool<'a> {
     }
 
     fn state(&self) -> Sample {
-        let held = |Reverse((_, _, slot)): &Reverse<(i128, u64, u32)>| self.jobs[*slot as usize].held_in_totals();
         Sample {
             cut: Time(self.now),
             time: Time(self.now),
             waiting: self.waiting,
             running: self.running,
-            swapped: 0,
-            kv_tokens: self.ends.iter().map(held).sum(),
+            swapped: self.swapped,
+            kv_tokens: self.on_gpus().map(|slot| self.jobs[slot as usize].held_in_totals()).sum(),
             totals: self.log.totals,
         }
     }
@@ -364,7 +411,7 @@ impl<'a> Pool<'a> {
             prefill_tokens: if stretch.prompt { stretch.tokens } else { 0 },
             running: self.running,
             waiting: self.waiting,
-            swapped: 0,
+            swapped: self.swapped,
             kv_tokens: self.held,
         });
     }
@@ -390,8 +437,8 @@ impl<'a> Pool<'a> {
         self.credit_all();
         let state = self.state();
         self.log.close(&state);
-        let running = self.ends.iter().map(|Reverse((_, _, slot))| *slot);
-        let mut unfinished: Vec<Job> = running.chain(self.queue.slots()).map(|slot| self.jobs[slot as usize]).collect();
+        let slots = self.on_gpus().chain(self.queue.slots());
+        let mut unfinished: Vec<Job> = slots.map(|slot| self.jobs[slot as usize]).collect();
         unfinished.sort_unstable_by_key(|job| job.id);
         for job in &unfinished {
             if job.window != UNMEASURED {
@@ -413,12 +460,18 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// The running requests.
+    fn on_gpus(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ends.iter().map(|&(_, _, slot)| slot).chain(self.paused.iter().copied())
+    }
+
     /// Requests and GPUs are conserved. Checked at every event in debug builds.
     fn is_conserved(&self) -> bool {
         let Totals { arrived, completed, rejected, .. } = self.log.totals;
-        let running = || self.ends.iter().map(|Reverse((_, _, slot))| &self.jobs[*slot as usize]);
-        arrived == completed + rejected + (self.waiting + self.running) as u64
-            && self.ends.len() as i64 == self.running
+        let running = || self.on_gpus().map(|slot| &self.jobs[slot as usize]);
+        arrived == completed + rejected + (self.waiting + self.running + self.swapped) as u64
+            && running().count() as i64 == self.running
+            && self.queue.slots().count() as i64 == self.waiting + self.swapped
             && running().map(|job| self.kinds[usize::from(job.class)].gpus).sum::<i64>() == self.gpus - self.free
             && running().map(Job::held).sum::<i64>() == self.held
             && self.free >= 0
@@ -427,7 +480,7 @@ impl<'a> Pool<'a> {
 
 /// A class each; one for a trace, whose requests take one GPU.
 fn kinds(scenario: &Scenario) -> Vec<Kind> {
-    let law = |law: &StepTimeLaw| NoisyStep { mean: ExactStep::new(law), noise: scenario.step_noise };
+    let law = |law: &StepTimeLaw| NoisyStep::new(law, scenario);
     let workload = &scenario.workload;
     if workload.trace.is_some() {
         return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time) }];
@@ -451,8 +504,8 @@ fn record(job: &Job) -> RequestRecord {
         admitted: reached(job.admitted),
         first_token: reached(job.first_token),
         completed: None,
-        preemptions: 0,
-        preempted: Time::ZERO,
+        preemptions: job.displaced,
+        preempted: Time(job.away),
         rejected: None,
         instance: 0,
     }

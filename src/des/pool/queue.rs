@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Key, arrival number, slot: the smallest goes first.
-type Entry = (u64, u64, u32);
+pub type Entry = (u64, u64, u32);
 
 #[derive(Debug)]
 struct Lane {
@@ -30,9 +30,28 @@ impl Queue {
         Self { lanes, fill }
     }
 
-    pub fn push(&mut self, need: i64, entry: Entry) {
+    /// Returns whether it is the first of those that need as many.
+    pub fn push(&mut self, need: i64, entry: Entry) -> bool {
+        let Ok(lane) = self.lanes.binary_search_by_key(&need, |lane| lane.need) else { return false };
+        let waiting = &mut self.lanes[lane].waiting;
+        waiting.push(Reverse(entry));
+        waiting.peek() == Some(&Reverse(entry))
+    }
+
+    /// The requests that may be next whoever runs, with their needs, in order: the first, or the first of each need where
+    /// small ones pass.
+    pub fn heads(&self) -> Vec<(i64, Entry)> {
+        let head = |lane: &Lane| lane.waiting.peek().map(|&Reverse(entry)| (lane.need, entry));
+        let mut heads: Vec<(i64, Entry)> = self.lanes.iter().filter_map(head).collect();
+        heads.sort_unstable_by_key(|&(_, entry)| entry);
+        heads.truncate(if self.fill { heads.len() } else { 1 });
+        heads
+    }
+
+    /// Takes the first of those that need `need`.
+    pub fn take_head(&mut self, need: i64) {
         if let Ok(lane) = self.lanes.binary_search_by_key(&need, |lane| lane.need) {
-            self.lanes[lane].waiting.push(Reverse(entry));
+            self.lanes[lane].waiting.pop();
         }
     }
 

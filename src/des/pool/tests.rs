@@ -1,3 +1,6 @@
+mod naive;
+mod orders;
+
 use crate::des::Window;
 use approx::assert_relative_eq;
 
@@ -154,6 +157,37 @@ fn one_gpu_with_random_steps_is_a_single_server() {
         let interval = mean_interval(&means, 0.99).unwrap();
         assert!(interval.contains(ttft), "{interval:?} without {ttft}");
     }
+}
+
+/// Oracle C4: one iteration of gamma time per request is M/G/1, on a GPU and in an instance. At 4.5 standard errors.
+#[test]
+fn gamma_iterations_wait_by_their_variance() {
+    for (squared_cv, expected) in [(0.5_f64, 0.75), (4.0, 2.5)] {
+        let mut on_gpu = pool(1, constant(1), constant(1), 0.5, affine(1.0, 0.0));
+        (on_gpu.step_noise, on_gpu.step_noise_cv) = (StepNoise::Gamma, Some(squared_cv.sqrt()));
+        let mut alone = Scenario { cluster: None, ..on_gpu.clone() };
+        alone.instance.max_sequences = 1;
+        for scenario in [on_gpu, alone] {
+            scenario.validate().unwrap();
+            let mut options = Options::until(seconds(2000.0), seconds(402_000.0));
+            options.windows = 40;
+            let run = super::super::simulate(&scenario, &options);
+            let waits: Vec<f64> = run.windows.iter().map(|window| window.e2e.mean().unwrap() * 1e-18 - 1.0).collect();
+            let interval = mean_interval(&waits, 1.0 - 5.9e-5).unwrap();
+            assert!(interval.contains(expected), "{interval:?} without {expected}");
+            assert!(interval.half_width() < 0.15 * expected, "{interval:?}");
+        }
+    }
+}
+
+/// Three GPUs in use: an iteration takes its mean time however many run beside it.
+#[test]
+fn time_in_iterations_is_that_of_every_request() {
+    let scenario = pool(8, constant(1), constant(4), 2.0, affine(0.25, 0.0));
+    let run = run(&scenario, &Options::until(Time::ZERO, seconds(500.0)), None);
+    assert!(run.totals.steps > 3000);
+    let step = run.totals.busy as f64 * 1e-18 / run.totals.steps as f64;
+    assert_relative_eq!(step, 0.25, max_relative = 1e-3);
 }
 
 /// What one request takes, iteration by iteration.

@@ -86,6 +86,10 @@ fn only_decodes(scenario: &mut Scenario) {
     if let StepTimeLaw::AffineContext { per_token_s, per_context_token_s, .. } = &mut scenario.step_time {
         *per_token_s += *per_context_token_s * context;
     }
+    if let StepTimeLaw::Curve { points, per_context_token_s, .. } = &mut scenario.step_time {
+        let more = *per_context_token_s * context;
+        points.iter_mut().for_each(|point| point.seconds += more * point.tokens as f64);
+    }
     debug_assert!(per_context_token_s(&scenario.step_time) >= 0.0);
     scenario.policy =
         Policy { batching: Batching::default(), ..Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None) };

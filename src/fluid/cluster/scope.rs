@@ -36,6 +36,9 @@ fn of_memories(members: &[Scenario]) -> Option<(&'static str, String)> {
 
 /// A pool of GPUs: requests run alone, one chunk of their prompt or one token after another.
 fn of_gpus(scenario: &Scenario) -> Option<(&'static str, String)> {
+    if scenario.policy.order_preempts {
+        return Some(("policy.order_preempts", "lets waiting requests take the GPUs of running ones".into()));
+    }
     let rules = scenario.batch_rules();
     let long = scenario.instance.max_batch_tokens.is_some() && rules.prompts == Prompts::Whole;
     if rules.prompts == Prompts::Present || rules.first_token == FirstToken::Decode || long {

@@ -5,8 +5,8 @@ use super::super::solve;
 use super::super::testing::{affine, constant, geometric, scenario, uniform, with_context};
 use crate::answer::{Limit, Method, Verdict};
 use crate::scenario::{
-    Admission, Class, Cluster, Engine, Group, Instance, Link, Moments, PrefillPool, Routing, Scenario, StepNoise,
-    StepTimeLaw, open,
+    Admission, Class, Cluster, Engine, Group, Instance, Link, Moments, Order, PrefillPool, Routing, Scenario,
+    StepNoise, StepTimeLaw, open,
 };
 
 const RULES: [Routing; 7] = [
@@ -187,6 +187,19 @@ fn a_pool_of_gpus_with_one_class_is_mmc() {
     assert_relative_eq!(found.boundary.low_per_s, 5.0, max_relative = 1e-12);
     assert_relative_eq!(found.summary.waiting.unwrap().value, queue.mean_waiting(), max_relative = 1e-9);
     assert_relative_eq!(found.summary.e2e_s.unwrap().mean.value, queue.mean_sojourn_s(), max_relative = 1e-9);
+}
+
+#[test]
+fn a_pool_whose_order_preempts_is_refused() {
+    let mut question = scenario(0.5, constant(1), constant(9), affine(0.0, 0.1), 1);
+    question.cluster = Some(Cluster { gpus: Some(1), ..Cluster::replicas(1, Routing::RoundRobin) });
+    question.policy.order = Order::Srpt;
+    assert_eq!(refusal(&question), None);
+    question.policy.order_preempts = true;
+    question.validate().unwrap();
+    let error = refusal(&question).unwrap();
+    assert_eq!(error.key, "policy.order_preempts");
+    assert!(error.to_string().contains("fluidsim simulate"), "{error}");
 }
 
 /// The rest of a request after its first token is a request with a token less.

@@ -255,6 +255,11 @@ fn n_fold(scenario: &Scenario, n: f64) -> Scenario {
             *per_token_s /= n;
             *per_context_token_s /= n;
         }
+        StepTimeLaw::Curve { points, per_context_token_s, per_prefill_pair_s } => {
+            points.iter_mut().for_each(|point| point.tokens = times(point.tokens));
+            *per_context_token_s /= n;
+            *per_prefill_pair_s /= n;
+        }
     }
     scenario
 }

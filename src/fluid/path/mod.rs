@@ -189,6 +189,9 @@ pub enum PathError {
 /// # Errors
 /// Options outside their domain, rules that no path covers, or a solver that stops.
 pub fn trajectory(scenario: &Scenario, options: &PathOptions) -> Result<Path, PathError> {
+    if let Some(other) = super::attention::spread(scenario) {
+        return trajectory(&other, options);
+    }
     check(options)?;
     if let Some(error) = scope::refusal(scenario).or_else(|| scope::refused_form(scenario, options.form)) {
         return Err(error.into());

@@ -5,7 +5,7 @@
 //! Admission at a limit is complementarity: with nobody waiting the entrants are the arrivals, else what the limit leaves. The
 //! active set is found by taking the smaller of the two.
 
-use crate::cost::mean_step_s;
+use crate::cost::{curve, mean_step_s};
 use crate::fluid::load::Load;
 use crate::scenario::{
     Admission, BatchRules, BudgetCounts, MixedCost, Mixing, Priority, Prompts, SequenceLimit, StepTimeLaw,
@@ -284,6 +284,10 @@ impl Limits {
             StepTimeLaw::Staircase { base_s, per_stair_s, stair_tokens } if spread > 0.0 => {
                 let stair = stair_tokens as f64;
                 base_s + per_stair_s * normal_stairs(tokens / stair, spread / stair)
+            }
+            StepTimeLaw::Curve { ref points, per_context_token_s, .. } if spread > 0.0 => {
+                let bent = curve::bends(points).map(|(at, change)| change * normal_excess(tokens - at, spread));
+                curve::seconds(points, 0.0) + bent.sum::<f64>() + per_context_token_s * context
             }
             ref law => mean_step_s(law, tokens, context),
         }

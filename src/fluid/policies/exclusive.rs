@@ -1,7 +1,7 @@
 //! What the engines share whose iterations hold prompts or decodes, never both: the parts of a request as they see them.
 
 use super::super::load::Load;
-use super::packing::{Packed, Prompts};
+use super::packing::{CELLS, Packed, Prompts};
 use crate::cost::affine_coefficients;
 use crate::scenario::{FirstToken, Moments, Packing, Prompts as Cut, Scenario, SequenceLimit, StepTimeLaw};
 
@@ -76,8 +76,12 @@ impl<'a> Exclusive<'a> {
         let count = most.max(1) as f64;
         let longest = (m.prompt_masses.len() - 1) as f64;
         // Without a budget: what that many prompts hardly ever exceed.
-        let enough = (count * longest).min(count * m.raw(1, 0) + 12.0 * (count * m.raw(2, 0)).sqrt() + longest);
-        Prompts::new(&m.prompt_masses, self.load.budget.min(enough))
+        let all = count * longest;
+        let enough = all.min(count * m.raw(1, 0) + 12.0 * (count * m.raw(2, 0)).sqrt() + longest);
+        // On a lattice of wide cells a sum spreads by up to √count/2 of them, and must not seem too long for it.
+        let enough = enough * (1.0 + 4.0 * count.sqrt() / CELLS);
+        let budget = if self.load.budget >= all { f64::INFINITY } else { self.load.budget };
+        Prompts::new(&m.prompt_masses, budget.min(enough))
     }
 
     /// E\[sⁱ(o − e)ʲ\], j ≤ 4.
@@ -139,6 +143,7 @@ impl<'a> Exclusive<'a> {
     pub fn bends(&self, reach: f64) -> Vec<f64> {
         match *self.load.law() {
             StepTimeLaw::Hinge { free_tokens, .. } => vec![free_tokens as f64],
+            StepTimeLaw::Curve { ref points, .. } => points.iter().map(|point| point.tokens as f64).collect(),
             StepTimeLaw::Staircase { stair_tokens, .. } => {
                 let stair = stair_tokens as f64;
                 (1..=((reach / stair) as usize).min(64))

@@ -9,7 +9,7 @@ use nalgebra::Complex;
 use super::super::transform::{dot, fourier, on_lattice};
 
 /// Most cells of a budget.
-const CELLS: f64 = 2048.0;
+pub(super) const CELLS: f64 = 2048.0;
 /// Values up to which a law is kept as a list.
 const FEW: usize = 48;
 /// Prompts packed one by one; beyond, each costs what the latter half of these did.

@@ -36,7 +36,7 @@ pub(super) fn erlang(arrivals_per_s: f64, phases: u32, mean_s: f64) -> Terms {
         take(1.0 - y);
         take(1.0 - y.conj());
     }
-    if phases % 2 == 0 {
+    if phases.is_multiple_of(2) {
         take(Complex::from(1.0 - erlang_root(phases, r, 0.5).re));
     }
     terms

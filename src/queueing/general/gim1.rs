@@ -221,7 +221,8 @@ mod tests {
             |mean| Law::pareto(mean, 1.5),
         ];
         for law in laws {
-            let waits = [0.1, 0.3, 0.6, 0.9, 0.99].map(|u| Gim1::new(&law(1.0 / u).unwrap(), 1.0).unwrap().mean_wait_s());
+            let waits =
+                [0.1, 0.3, 0.6, 0.9, 0.99].map(|u| Gim1::new(&law(1.0 / u).unwrap(), 1.0).unwrap().mean_wait_s());
             assert!(waits.windows(2).all(|pair| pair[0] < pair[1]), "{waits:?}");
         }
         // Of all laws the constant has the least wait; these first four are in convex order.

@@ -42,7 +42,7 @@ pub fn euler(transform: &dyn Fn(Complex<f64>) -> Complex<f64>, t: f64, terms: u3
 pub(crate) fn fourier_sum(transform: &dyn Fn(Complex<f64>) -> Complex<f64>, t: f64, terms: u32) -> f64 {
     let term = |k: u32| {
         let value = transform(Complex::new(0.5 * DAMPING, f64::from(k) * PI) / t).re;
-        if k % 2 == 0 { value } else { -value }
+        if k.is_multiple_of(2) { value } else { -value }
     };
     let mut sum = 0.5 * term(0) + (1..=terms).map(term).sum::<f64>();
     let (mut average, mut weight) = (0.0, 0.5f64.powi(AVERAGED as i32));
@@ -143,7 +143,8 @@ mod tests {
     fn a_kink_wants_more_terms() {
         // The law is uniform: its distribution function bends at both ends.
         let law = Law::uniform(0.5, 1.5).unwrap();
-        let at = |t: f64, terms| (euler(&|s| law.transform_complement(s) / s, t, terms).unwrap() - law.survival(t)).abs();
+        let at =
+            |t: f64, terms| (euler(&|s| law.transform_complement(s) / s, t, terms).unwrap() - law.survival(t)).abs();
         // Of the second order in the number of terms between the bends, of the first at one.
         assert!(at(1.0, 50) < 1e-4 && at(1.0, 4000) < at(1.0, 50) / 3000.0, "{:e} {:e}", at(1.0, 50), at(1.0, 4000));
         assert!(at(1.5, 4000) < at(1.5, 50) / 40.0, "{:e} {:e}", at(1.5, 50), at(1.5, 4000));

@@ -1,37 +1,30 @@
 //! M/M/c: Poisson arrivals, exponential service, c servers, one queue, first come first served.
 //!
-//! Offered load a = λ/μ. Erlang B by B₀ = 1, B_k = aB_{k−1}/(k + aB_{k−1}); Erlang C = B/(1 − (a/c)(1 − B));
-//! Wq = C/(cμ − λ); given that one waits, the wait is exponential with rate cμ − λ. Kleinrock (1975), *Queueing
-//! Systems* vol. 1, §3.5; Jagers and van Doorn (1986), Operations Research Letters 5:183–184, for the recursion.
+//! Offered load a = λ/μ; C = C(c, a) is Erlang's delay probability. Wq = C/(cμ − λ); given that one waits, the wait is
+//! exponential with rate δ = cμ − λ, so the time in system has
+//! P(T > t) = e^{−μt} + Cμ(e^{−δt} − e^{−μt})/(μ − δ). Kleinrock (1975), *Queueing Systems* vol. 1, §3.5; Gross, Shortle,
+//! Thompson and Harris (2008), *Fundamentals of Queueing Theory*, 4th ed., §2.3.
 
+use super::erlang::erlang_c;
+use super::root::falling_root;
 use crate::queueing::error::{QueueError, not_negative, positive};
 
-/// Erlang's loss probability B(c, a) for `servers` c and offered load a in erlangs.
-///
-/// # Errors
-/// [`QueueError::Parameter`] for a load that is negative or not finite.
-pub fn erlang_b(servers: u64, load: f64) -> Result<f64, QueueError> {
-    not_negative("load", load)?;
-    Ok((1..=servers).fold(1.0, |blocked, k| load * blocked / (k as f64 + load * blocked)))
-}
-
-/// Erlang's delay probability C(c, a): the share of arrivals that wait.
-///
-/// # Errors
-/// [`QueueError::Parameter`] for a load that is negative, not finite, or not below the number of servers.
-pub fn erlang_c(servers: u64, load: f64) -> Result<f64, QueueError> {
-    let blocked = erlang_b(servers, load)?;
-    if load >= servers as f64 {
-        return Err(QueueError::Parameter { name: "load", value: load, must: "below the number of servers" });
-    }
-    Ok(blocked / (1.0 - load / servers as f64 * (1.0 - blocked)))
-}
-
 /// A stable M/M/c queue.
+///
+/// ```
+/// use fluidsim::queueing::markov::Mmc;
+/// let queue = Mmc::new(9.0, 1.0, 10)?;
+/// assert!((queue.wait_probability() - 0.668731524108).abs() < 1e-11);
+/// assert!((queue.mean_waiting() - 6.01858371697).abs() < 1e-10);
+/// assert!((queue.wait_quantile_s(0.95) - 2.5933596649).abs() < 1e-9);
+/// assert!((queue.sojourn_quantile_s(0.95) - 4.36086656778).abs() < 1e-9);
+/// # Ok::<(), fluidsim::queueing::QueueError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mmc {
     arrivals_per_s: f64,
     services_per_s: f64,
+    servers: u64,
     spare_per_s: f64,
     delay_probability: f64,
 }
@@ -50,12 +43,45 @@ impl Mmc {
             return Err(QueueError::Unstable { growth_per_s: -spare_per_s });
         }
         let delay_probability = erlang_c(servers, arrivals_per_s / services_per_s)?;
-        Ok(Self { arrivals_per_s, services_per_s, spare_per_s, delay_probability })
+        Ok(Self { arrivals_per_s, services_per_s, servers, spare_per_s, delay_probability })
+    }
+
+    /// a/c = λ/(cμ), the share of time that a server works.
+    pub fn utilization(&self) -> f64 {
+        self.arrivals_per_s / (self.servers as f64 * self.services_per_s)
     }
 
     /// C(c, a), the share of arrivals that wait.
     pub fn delay_probability(&self) -> f64 {
         self.delay_probability
+    }
+
+    /// C(c, a), the share of arrivals that wait; the same as [`Mmc::delay_probability`].
+    pub fn wait_probability(&self) -> f64 {
+        self.delay_probability
+    }
+
+    /// λ, customers served per second.
+    pub fn throughput_per_s(&self) -> f64 {
+        self.arrivals_per_s
+    }
+
+    /// π_n: (1 − a/c)C(a/c)^{n−c} from c on, and below by π_{n−1} = π_n n/a.
+    pub fn probability(&self, n: u64) -> f64 {
+        let (busy, load) = (self.utilization(), self.arrivals_per_s / self.services_per_s);
+        if load == 0.0 {
+            return if n == 0 { 1.0 } else { 0.0 };
+        }
+        // π_c as a product of logarithms would lose digits; C itself keeps them.
+        let at_servers = self.delay_probability * (self.spare_per_s / (self.servers as f64 * self.services_per_s));
+        if n >= self.servers {
+            return at_servers * busy.powf((n - self.servers) as f64);
+        }
+        if at_servers > 1e-290 {
+            return (n + 1..=self.servers).rev().fold(at_servers, |weight, k| weight * k as f64 / load);
+        }
+        // C underflows only where the queue is all but empty: then N is Poisson.
+        super::mminf::poisson(load, n)
     }
 
     /// Wq = C/(cμ − λ), mean wait in seconds.
@@ -82,12 +108,41 @@ impl Mmc {
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         ((self.delay_probability.ln() - (-p).ln_1p()) / self.spare_per_s).max(0.0)
     }
+
+    /// P(Wq ≤ t) = 1 − Ce^{−(cμ−λ)t}; 0 for t < 0.
+    pub fn wait_cdf(&self, t_s: f64) -> f64 {
+        if t_s < 0.0 { 0.0 } else { 1.0 - self.delay_probability * (-self.spare_per_s * t_s).exp() }
+    }
+
+    /// P(T ≤ t) of the time in system; 0 for t < 0.
+    pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
+        1.0 - self.sojourn_tail(t_s)
+    }
+
+    /// The `p` quantile of the time in system, in seconds; 0 ≤ p < 1.
+    pub fn sojourn_quantile_s(&self, p: f64) -> f64 {
+        // The time in service alone is a lower bound.
+        let low = -(-p).ln_1p() / self.services_per_s;
+        falling_root(low, 1.0 / self.services_per_s, |t_s| self.sojourn_tail(t_s) - (1.0 - p))
+    }
+
+    /// P(T > t). The divided difference is written with the slower of the two rates, so that it neither overflows nor
+    /// cancels where the rates are close.
+    fn sojourn_tail(&self, t_s: f64) -> f64 {
+        if t_s <= 0.0 {
+            return 1.0;
+        }
+        let (fast, slow) = (self.services_per_s.max(self.spare_per_s), self.services_per_s.min(self.spare_per_s));
+        let gap = fast - slow;
+        let spread = if gap * t_s < 1e-300 { t_s } else { -(-gap * t_s).exp_m1() / gap };
+        (-self.services_per_s * t_s).exp() + self.delay_probability * self.services_per_s * (-slow * t_s).exp() * spread
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queueing::markov::Mm1;
+    use crate::queueing::markov::{Mm1, erlang_b};
     use approx::assert_relative_eq;
 
     /// μ = 1: c, a, B, C, Lq, Wq, W, p95 Wq, p99 Wq, by the formulas of the module evaluated with mpmath to 12 digits.
@@ -140,7 +195,48 @@ mod tests {
     fn what_has_no_answer_is_an_error() {
         assert_eq!(Mmc::new(5.0, 2.0, 2), Err(QueueError::Unstable { growth_per_s: 1.0 }));
         assert!(matches!(Mmc::new(1.0, 2.0, 0), Err(QueueError::Parameter { name: "servers", .. })));
-        assert!(matches!(erlang_c(3, 3.0), Err(QueueError::Parameter { name: "load", .. })));
-        assert_eq!(erlang_b(0, 2.0), Ok(1.0));
+        for bad in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(Mmc::new(bad, 1.0, 2).is_err() && Mmc::new(1.0, bad, 2).is_err());
+        }
+    }
+
+    #[test]
+    fn the_time_in_system() {
+        // λ, c, P(T > 1), p50, p95, p99 at μ = 1, mpmath to 40 digits.
+        let table = [
+            (2.4, 3, 0.660623666664163, 1.57880719129328, 5.72921834201728, 8.45547736542294),
+            (9.0, 10, 0.613892020553909, 1.32909186857783, 4.36086656778033, 6.24987669885401),
+            (4.5, 5, 0.731819313686067, 1.95244921492239, 6.81246910758613, 10.0497811660557),
+            (6.0, 10, 0.379682957318833, 0.722611500355466, 3.02893742329825, 4.63837900198693),
+        ];
+        for (arrivals, servers, tail, p50, p95, p99) in table {
+            let queue = Mmc::new(arrivals, 1.0, servers).unwrap();
+            assert_relative_eq!(1.0 - queue.sojourn_cdf(1.0), tail, max_relative = 1e-12);
+            for (p, expected) in [(0.5, p50), (0.95, p95), (0.99, p99)] {
+                assert_relative_eq!(queue.sojourn_quantile_s(p), expected, max_relative = 1e-12);
+            }
+        }
+        let one = Mmc::new(0.8, 1.0, 1).unwrap();
+        let exact = Mm1::new(0.8, 1.0).unwrap();
+        assert_relative_eq!(one.sojourn_quantile_s(0.9), exact.sojourn_quantile_s(0.9), max_relative = 1e-12);
+        assert_eq!(one.sojourn_quantile_s(0.0), 0.0);
+    }
+
+    #[test]
+    fn probabilities_sum_to_the_means() {
+        for (load, servers) in [(0.5, 1), (2.4, 3), (45.0, 50), (480.0, 500), (3.0, 2000)] {
+            let queue = Mmc::new(load, 1.0, servers).unwrap();
+            let law: Vec<f64> = (0..3000).map(|n| queue.probability(n)).collect();
+            assert_relative_eq!(law.iter().sum::<f64>(), 1.0, max_relative = 1e-12);
+            let mean: f64 = law.iter().enumerate().map(|(n, p)| n as f64 * p).sum();
+            assert_relative_eq!(mean, queue.mean_in_system(), max_relative = 1e-11);
+        }
+    }
+
+    #[test]
+    fn ten_thousand_servers() {
+        let queue = Mmc::new(9900.0, 1.0, 10_000).unwrap();
+        assert_relative_eq!(queue.mean_waiting(), 0.222776928864148 * 99.0, max_relative = 1e-12);
+        assert_relative_eq!(queue.sojourn_quantile_s(0.5), 2f64.ln(), max_relative = 0.01);
     }
 }

@@ -23,6 +23,7 @@ pub static SCENARIO: Shape = Shape::Table(&[
     needed("policy", &POLICY),
     needed("step_time", &STEP_TIME),
     optional("step_noise", &STEP_NOISE),
+    optional("step_noise_cv", &Shape::Number),
     optional("cluster", &CLUSTER),
 ]);
 
@@ -100,6 +101,11 @@ pub static LENGTH: Shape = Shape::Law(&[
     variant("uniform", &[needed("min", &Shape::Whole), needed("max", &Shape::Whole)]),
     variant("geometric", &[needed("mean", &Shape::Number)]),
     variant("lognormal", &[needed("mean", &Shape::Number), needed("cv", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant("gamma", &[needed("mean", &Shape::Number), needed("cv", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant(
+        "weibull",
+        &[needed("mean", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
+    ),
     variant("mixture", &[needed("parts", &MIXTURE_PARTS)]),
     variant("empirical", &[needed("values", &Shape::Wholes)]),
 ]);
@@ -121,6 +127,7 @@ pub static POLICY: Shape = Shape::Table(&[
     needed("engine", &ENGINE),
     optional("batching", &BATCHING),
     optional("order", &ORDER),
+    optional("order_preempts", &Shape::Flag),
     needed("admission", &ADMISSION),
     optional("threshold_share", &Shape::Number),
     optional("watermark_share", &Shape::Number),
@@ -191,8 +198,16 @@ pub static FIRST_TOKEN: Shape = Shape::Choice(&["prefill", "decode"]);
 pub static BUDGET_COUNTS: Shape = Shape::Choice(&["processed", "context"]);
 
 /// Orders of the queue.
-pub static ORDER: Shape =
-    Shape::Choice(&["fcfs", "shortest-prompt", "srpt", "weighted-fcfs", "weighted-srpt", "smallest-volume", "random"]);
+pub static ORDER: Shape = Shape::Choice(&[
+    "fcfs",
+    "shortest-prompt",
+    "shortest-job",
+    "srpt",
+    "weighted-fcfs",
+    "weighted-srpt",
+    "smallest-volume",
+    "random",
+]);
 
 /// Admission rules.
 pub static ADMISSION: Shape =
@@ -301,7 +316,18 @@ pub static STEP_TIME: Shape = Shape::Law(&[
             needed("per_context_token_s", &Shape::Number),
         ],
     ),
+    variant(
+        "curve",
+        &[
+            needed("points", &CURVE_POINTS),
+            needed("per_context_token_s", &Shape::Number),
+            optional("per_prefill_pair_s", &Shape::Number),
+        ],
+    ),
 ]);
 
+/// Points of a curve.
+pub static CURVE_POINTS: Shape = Shape::Tables(&[needed("tokens", &Shape::Whole), needed("seconds", &Shape::Number)]);
+
 /// Randomness of the iteration time.
-pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients"]);
+pub static STEP_NOISE: Shape = Shape::Choice(&["none", "exponential", "exponential-coefficients", "gamma"]);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fluidsim::des::Options;
 use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
 use fluidsim::scenario::{
-    Admission, ArrivalLaw, BatchRules, BudgetCounts, Class, Engine, FirstToken, LengthLaw, MixedCost, Mixing, Order,
-    Packing, Preemption, Priority, Prompts, Scenario, SequenceLimit, Sight, StepTimeLaw, Time, TraceMode, TraceSource,
-    Transfer, Trigger, Victim,
+    Admission, ArrivalLaw, BatchRules, BudgetCounts, Class, CurvePoint, Engine, FirstToken, LengthLaw, MixedCost,
+    Mixing, Order, Packing, Preemption, Priority, Prompts, Scenario, SequenceLimit, Sight, StepTimeLaw, Time,
+    TraceMode, TraceSource, Transfer, Trigger, Victim,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,13 +64,13 @@ pub fn case(seed: u64, traffic: Traffic, families: &[Family]) -> Case {
 
 fn draw(rng: &mut ChaCha8Rng, seed: u64, traffic: Traffic, families: &[Family]) -> Case {
     let only = LengthLaw::Constant { tokens: 1 };
-    let mut scenario = scenario(only.clone(), only, 1.0, 1, law(rng, seed % 4));
+    let mut scenario = scenario(only.clone(), only, 1.0, 1, law(rng, seed % 5));
     let (requests, until) = match traffic {
         Traffic::Trace => trace(rng, &mut scenario),
         Traffic::Classes => classes(rng, &mut scenario),
     };
     let longest = requests.iter().map(|request| request.prompt.max(request.output)).max().unwrap_or(1);
-    base_policy(rng, seed / 4, &mut scenario);
+    base_policy(rng, seed / 5, &mut scenario);
     families.iter().for_each(|&family| vary(rng, family, &mut scenario, longest));
     let varied = !families.is_empty();
     limits(rng, &mut scenario, &requests, varied);
@@ -97,8 +97,23 @@ fn law(rng: &mut ChaCha8Rng, kind: u64) -> StepTimeLaw {
         0 => StepTimeLaw::Affine { base_s, per_token_s },
         1 => StepTimeLaw::Hinge { base_s, per_token_s, free_tokens: width - 1 },
         2 => StepTimeLaw::Staircase { base_s, per_stair_s: per_token_s, stair_tokens: width },
-        _ => StepTimeLaw::AffineContext { base_s, per_token_s, per_context_token_s: seconds(context) },
+        3 => StepTimeLaw::AffineContext { base_s, per_token_s, per_context_token_s: seconds(context) },
+        _ => curve(rng, base.max(1_000_000), seconds(context)),
     }
+}
+
+/// A curve through up to four points, also one that falls for a while.
+fn curve(rng: &mut ChaCha8Rng, base: i128, per_context_token_s: f64) -> StepTimeLaw {
+    let mut points = vec![CurvePoint { tokens: rng.random_range(1..=4), seconds: seconds(base) }];
+    let mut time = base;
+    for index in 0..rng.random_range(0..=3) {
+        let (width, last) = (rng.random_range(1..=40), points[points.len() - 1]);
+        let slope: i128 = rng.random_range(if index == 0 { -2_000 } else { 0 }..=200_000);
+        time += slope * i128::from(width);
+        points.push(CurvePoint { tokens: last.tokens + width, seconds: seconds(time) });
+    }
+    let pair = rng.random_range(0..=3) * 1000;
+    StepTimeLaw::Curve { points, per_context_token_s, per_prefill_pair_s: seconds(pair) }
 }
 
 /// Requests that come alone, together, or on the grid of the iterations' base times; and the last arrival.
@@ -185,8 +200,14 @@ fn vary(rng: &mut ChaCha8Rng, family: Family, scenario: &mut Scenario, longest: 
     match family {
         Family::Batching => vary_batching(rng, scenario),
         Family::Orders => {
-            let orders =
-                [Order::ShortestPrompt, Order::Srpt, Order::WeightedFcfs, Order::WeightedSrpt, Order::SmallestVolume];
+            let orders = [
+                Order::ShortestPrompt,
+                Order::ShortestJob,
+                Order::Srpt,
+                Order::WeightedFcfs,
+                Order::WeightedSrpt,
+                Order::SmallestVolume,
+            ];
             policy.order = any(rng, &orders);
         }
         Family::Admissions => vary_admission(rng, scenario, classes, longest),

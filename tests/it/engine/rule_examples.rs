@@ -120,6 +120,7 @@ fn orders_stand_by_their_keys() {
     for (order, expected) in [
         (Order::Fcfs, [0, 1, 3, 7]),
         (Order::ShortestPrompt, [0, 6, 1, 5]),
+        (Order::ShortestJob, [0, 6, 2, 1]),
         (Order::Srpt, [0, 6, 2, 1]),
         (Order::WeightedFcfs, [4, 5, 0, 7]),
         // 2/1, 11/1, 6/4, 4/0.25

@@ -38,6 +38,7 @@ pub fn scenario(prompt: LengthLaw, output: LengthLaw, rate: f64, sequences: u64,
         policy: Policy::of(Engine::VllmV1, Admission::Greedy, Preemption::None),
         step_time: law,
         step_noise: StepNoise::None,
+        step_noise_cv: None,
         cluster: None,
     }
 }

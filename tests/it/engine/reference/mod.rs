@@ -271,10 +271,14 @@ impl System {
     fn duration(&self, plan: &Plan, decodes: i64, prompt_tokens: i64) -> i128 {
         let decoding: i64 = plan.decodes.iter().map(|&index| self.held_after(index, plan)).sum();
         let prompts: i64 = plan.shares.iter().map(|&(index, _)| self.held_after(index, plan)).sum();
-        let law = self.rules.law;
+        let law = &self.rules.law;
+        let begun: Vec<(i64, i64)> =
+            plan.shares.iter().map(|&(index, share)| (self.requests[index].held, share)).collect();
         let duration = match (self.rules.batch.mixed_cost, decodes, prompt_tokens) {
-            (MixedCost::Max, 1.., 1..) => law.duration(decodes, decoding).max(law.duration(prompt_tokens, prompts)),
-            _ => law.duration(decodes + prompt_tokens, decoding + prompts),
+            (MixedCost::Max, 1.., 1..) => {
+                law.duration(decodes, decoding, &[]).max(law.duration(prompt_tokens, prompts, &begun))
+            }
+            _ => law.duration(decodes + prompt_tokens, decoding + prompts, &begun),
         };
         let (requests, tokens) = self.moved;
         duration + self.rules.swap_latency * i128::from(requests) + self.rules.swap_per_token * i128::from(tokens)

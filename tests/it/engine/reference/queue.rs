@@ -49,6 +49,7 @@ impl System {
         match self.rules.order {
             Order::Fcfs => Ordering::Equal,
             Order::ShortestPrompt => a.prompt.cmp(&b.prompt),
+            Order::ShortestJob => (rest_of_a + a.emitted).cmp(&(rest_of_b + b.emitted)),
             Order::Srpt => rest_of_a.cmp(&rest_of_b),
             Order::WeightedFcfs => b.weight.total_cmp(&a.weight),
             Order::WeightedSrpt => (rest_of_a as f64 / a.weight).total_cmp(&(rest_of_b as f64 / b.weight)),

@@ -9,12 +9,13 @@ use fluidsim::scenario::{
 pub const UNLIMITED: i64 = i64::MAX / 4;
 
 /// The iteration-time law with whole coefficients in attoseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Law {
     Affine { base: i128, token: i128 },
     Hinge { base: i128, token: i128, free: i64 },
     Staircase { base: i128, stair: i128, width: i64 },
     AffineContext { base: i128, token: i128, context: i128 },
+    Curve { points: Vec<(i64, i128)>, context: i128, pair: i128 },
 }
 
 impl Law {
@@ -34,11 +35,17 @@ impl Law {
                 token: attos(per_token_s),
                 context: attos(per_context_token_s),
             },
+            StepTimeLaw::Curve { ref points, per_context_token_s, per_prefill_pair_s } => Self::Curve {
+                points: points.iter().map(|point| (point.tokens as i64, attos(point.seconds))).collect(),
+                context: attos(per_context_token_s),
+                pair: attos(per_prefill_pair_s),
+            },
         }
     }
 
-    pub fn duration(self, tokens: i64, context: i64) -> i128 {
-        match self {
+    /// `prompts` are the tokens that every prompt of the iteration had done, and those that it does now.
+    pub fn duration(&self, tokens: i64, context: i64, prompts: &[(i64, i64)]) -> i128 {
+        match *self {
             Self::Affine { base, token } => base + token * i128::from(tokens),
             Self::Hinge { base, token, free } => {
                 base + token * i128::from(if tokens > free { tokens - free } else { 0 })
@@ -52,6 +59,23 @@ impl Law {
             }
             Self::AffineContext { base, token, context: per } => {
                 base + token * i128::from(tokens) + per * i128::from(context)
+            }
+            Self::Curve { ref points, context: per, pair } => {
+                let mut time = points[0].1 + per * i128::from(context);
+                // Token by token, with the slope of the stretch it lies in.
+                for token in points[0].0..tokens {
+                    let next = points.iter().position(|point| point.0 > token).unwrap_or(points.len() - 1);
+                    if next > 0 {
+                        let (from, to) = (points[next - 1], points[next]);
+                        time += (to.1 - from.1) / i128::from(to.0 - from.0);
+                    }
+                }
+                for &(done, now) in prompts {
+                    for place in done + 1..=done + now {
+                        time += pair * i128::from(place);
+                    }
+                }
+                time
             }
         }
     }
