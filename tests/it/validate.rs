@@ -44,6 +44,13 @@ fn the_engine_is_held_to_theory() {
 }
 
 #[test]
+fn a_star_stands_for_any_characters() {
+    let table = fluidsim(&["validate", "--only", "queueing*Erlang*servers = 3", "--list", "--format", "csv"]).fine();
+    assert!(table.contains("Erlang B, servers = 3") && table.contains("Erlang C, servers = 3"), "{table}");
+    assert!(!table.contains("M/M/c") && !table.contains("Erlang A"), "{table}");
+}
+
+#[test]
 fn a_case_of_the_users_own_is_run() {
     assert!(with(RIGHT).fine().contains("mine · M/M/1"));
 }

@@ -72,3 +72,28 @@ fn too_few_and_too_many_misses_fail() {
     assert!(!coverage::all_right(&with(0, 200)));
     assert!(coverage::all_right(&with(0, 0)));
 }
+
+#[test]
+fn a_law_needs_its_numbers() {
+    use crate::study::queues::Parameters;
+    let mut parameters = Parameters::new();
+    parameters.set("prompt", &2);
+    assert!(laws::answer("cycle-ratio", &parameters).unwrap_err().contains("cycle-ratio"));
+    parameters.set("output", &2);
+    assert_eq!(laws::answer("cycle-ratio", &parameters), Ok(vec![("value".to_owned(), 0.875)]));
+    parameters.set("memory", &140);
+    parameters.set("start", "21,nineteen");
+    assert!(laws::answer("whole-cycle-throughput", &parameters).is_err());
+    parameters.set("start", "21,19");
+    assert_eq!(laws::answer("whole-cycle-throughput", &parameters), Ok(vec![("value".to_owned(), 17.5)]));
+}
+
+#[test]
+fn the_busy_share_is_judged_in_the_engine() {
+    let cases = embedded().unwrap();
+    let judged = |case: &&Case| case.judged.as_deref() == Some("utilization");
+    let own: Vec<Case> =
+        cases.iter().filter(judged).filter(|case| case.name.contains("M/M/1-PS, rho = 0.8")).cloned().collect();
+    let outcomes = run(&own, true, 1, &|| 0.0, &|| ());
+    assert!(coverage::all_right(&outcomes) && outcomes.len() == 1, "{outcomes:?}");
+}
