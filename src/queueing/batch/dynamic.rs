@@ -1,18 +1,14 @@
-//! Dynamic batching with a cap: M/D(b)^\[1,b_max\]/1, whoever waits is taken up to b_max, a batch of b lasts exactly τ(b).
+//! Dynamic batching with a cap: M/G(b)^\[1,b_max\]/1, whoever waits is taken up to b_max, a batch of b lasts τ(b).
 //!
-//! The chain is the number X left behind by a batch: X' = X − b + Poisson(λτ(b)), b = min(max(X, 1), b_max), with one
-//! arrival first where X = 0. Above b_max it is a walk, so that π falls there as ζ^(−n), ζ > 1 the root of z^b = e^(a(z − 1)),
-//! a = λτ(b_max), b = b_max, once the next, complex, pair of roots has died out; the states from n_1 on are one state with
-//! that law inside, n_1 chosen so that what is neglected is of the size |ζ_1|^(b − n_1) ≤ 1e-16. The rest is solved by
-//! elimination without subtraction (Grassmann, Taksar and Heyman 1985, Operations Research 33:1107–1116). Batch times
+//! A batch may also last a random time, whose law depends on its size. The chain is the number X left behind by a batch
+//! (`chain.rs`): X' = X − b + the arrivals during the batch, b = min(max(X, 1), b_max), with one arrival first where X = 0. Batch times
 //! linear in b: Inoue (2021), Performance Evaluation 147:102183; the chain: Bailey (1954), JRSS B 16:80–87.
 
-use nalgebra::{Complex, DMatrix};
-use statrs::function::gamma::ln_gamma;
-
+use super::batch_time::BatchTime;
+use super::chain::{Chain, Rule};
 use crate::queueing::error::{QueueError, positive};
 
-/// A stable M/D(b)^\[1,b_max\]/1 queue.
+/// A stable M/G(b)^\[1,b_max\]/1 queue.
 ///
 /// α = .1438 s, τ0 = 1.8874 s, b_max = 8, λ = 2 per second:
 /// ```
@@ -29,36 +25,38 @@ use crate::queueing::error::{QueueError, positive};
 pub struct Dynamic {
     arrivals_per_s: f64,
     /// τ(1) … τ(b_max).
-    times_s: Vec<f64>,
-    /// P(X = n) below the last entry, which is P(X ≥ n).
-    law: Vec<f64>,
-    /// 1/ζ, the ratio of the law beyond.
-    ratio: f64,
+    times: Vec<BatchTime>,
+    chain: Chain,
 }
 
 impl Dynamic {
-    /// The queue with arrival rate λ and `times_s[b − 1]` τ(b), as many as the largest batch.
+    /// The queue with arrival rate λ and batches of b that last exactly `times_s[b − 1]` τ(b), as many as the largest batch.
     ///
     /// # Errors
     /// [`QueueError::Unstable`] with growth λ − b_max/τ(b_max) when that is not negative; [`QueueError::Parameter`] for a
     /// value out of range or no time at all.
     pub fn new(arrivals_per_s: f64, times_s: &[f64]) -> Result<Self, QueueError> {
+        let times = times_s.iter().map(|&time_s| BatchTime::constant(time_s)).collect::<Result<_, _>>()?;
+        Self::random(arrivals_per_s, times)
+    }
+
+    /// The queue with arrival rate λ in which a batch of b lasts as `times[b − 1]` says.
+    ///
+    /// Batches of one that last 1 or 3 s, ρ = .5: M/G/1, Wq = λE\[S²\]/(2(1 − ρ)) = 1.25 s.
+    /// ```
+    /// use fluidsim::queueing::batch::{BatchTime, Dynamic};
+    /// let queue = Dynamic::random(0.25, vec![BatchTime::mixture(&[(0.5, 1.0), (0.5, 3.0)])?])?;
+    /// assert!((queue.mean_wait_s() - 1.25).abs() < 1e-10);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Dynamic::new`].
+    pub fn random(arrivals_per_s: f64, times: Vec<BatchTime>) -> Result<Self, QueueError> {
         positive("arrivals_per_s", arrivals_per_s)?;
-        positive("number of batch times", times_s.len() as f64)?;
-        for &time_s in times_s {
-            positive("time_s", time_s)?;
-        }
-        let most = times_s.len();
-        let growth_per_s = arrivals_per_s - most as f64 / times_s[most - 1];
-        if growth_per_s >= 0.0 {
-            return Err(QueueError::Unstable { growth_per_s });
-        }
-        let arrivals = arrivals_per_s * times_s[most - 1];
-        let ratio = 1.0 / real_root(arrivals, most as f64);
-        let second = complex_root(arrivals, most as f64).norm().max(1.0 / ratio);
-        let states = most + (37.0 / second.ln()).ceil() as usize + 2;
-        let law = eliminate(transitions(arrivals_per_s, times_s, ratio, states));
-        Ok(Self { arrivals_per_s, times_s: times_s.to_vec(), law, ratio })
+        positive("number of batch times", times.len() as f64)?;
+        let chain = Chain::solve(arrivals_per_s, &times, Rule::WhoeverWaits)?;
+        Ok(Self { arrivals_per_s, times, chain })
     }
 
     /// The same with τ(b) = αb + τ0, α `per_customer_s` and τ0 `per_batch_s`, b ≤ `most`.
@@ -80,17 +78,17 @@ impl Dynamic {
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
     pub fn capacity_per_s(&self) -> f64 {
-        self.times_s.len() as f64 / self.times_s[self.times_s.len() - 1]
+        self.times.len() as f64 / self.times[self.times.len() - 1].mean_s()
     }
 
     /// P(B = b), the share of batches of that size.
     pub fn batch_probability(&self, size: usize) -> f64 {
-        let most = self.times_s.len();
-        let below: f64 = if size == 1 { self.law[0] } else { 0.0 };
+        let most = self.times.len();
+        let below: f64 = if size == 1 { self.chain.law[0] } else { 0.0 };
         match size {
             0 => 0.0,
-            _ if size < most => below + self.law[size],
-            _ if size == most => below + self.law[most..].iter().sum::<f64>(),
+            _ if size < most => below + self.chain.law[size],
+            _ if size == most => below + self.chain.law[most..].iter().sum::<f64>(),
             _ => 0.0,
         }
     }
@@ -105,12 +103,12 @@ impl Dynamic {
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
     pub fn mean_batch(&self) -> f64 {
-        (1..=self.times_s.len()).map(|b| b as f64 * self.batch_probability(b)).sum()
+        (1..=self.times.len()).map(|b| b as f64 * self.batch_probability(b)).sum()
     }
 
     /// E\[τ(B)\], mean time of a batch in seconds.
     pub fn mean_service_s(&self) -> f64 {
-        (1..=self.times_s.len()).map(|b| self.times_s[b - 1] * self.batch_probability(b)).sum()
+        (1..=self.times.len()).map(|b| self.times[b - 1].mean_s() * self.batch_probability(b)).sum()
     }
 
     /// E\[τ\]/(E\[τ\] + P(X = 0)/λ), the share of time with a batch, and the share of arrivals that wait.
@@ -136,20 +134,20 @@ impl Dynamic {
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
     pub fn idle_probability(&self) -> f64 {
-        self.law[0] / self.arrivals_per_s / self.cycle_s()
+        self.chain.law[0] / self.arrivals_per_s / self.cycle_s()
     }
 
-    /// Lq, mean number waiting: Σ_n P(X = n)(n − b + λτ(b)/2)τ(b) over a cycle.
+    /// Lq, mean number waiting: Σ_n P(X = n)((n − b)E\[τ(b)\] + λE\[τ(b)²\]/2) over a cycle.
     pub fn mean_waiting(&self) -> f64 {
-        let last = self.law.len() - 1;
+        let last = self.chain.law.len() - 1;
         let area = |n: usize, behind: f64| {
-            let size = n.clamp(1, self.times_s.len());
-            let time_s = self.times_s[size - 1];
-            self.law[n] * time_s * (behind + 0.5 * self.arrivals_per_s * time_s)
+            let size = n.clamp(1, self.times.len());
+            let time = &self.times[size - 1];
+            self.chain.law[n] * (behind * time.mean_s() + 0.5 * self.arrivals_per_s * time.second_moment_s2())
         };
-        let most = self.times_s.len();
+        let most = self.times.len();
         let inner: f64 = (0..last).map(|n| area(n, n.saturating_sub(most) as f64)).sum();
-        let beyond = (last - most) as f64 + self.ratio / (1.0 - self.ratio);
+        let beyond = (last - most) as f64 + self.chain.ratio / (1.0 - self.chain.ratio);
         (inner + area(last, beyond)) / self.cycle_s()
     }
 
@@ -169,7 +167,7 @@ impl Dynamic {
     /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         let own: f64 =
-            (1..=self.times_s.len()).map(|b| b as f64 * self.times_s[b - 1] * self.batch_probability(b)).sum();
+            (1..=self.times.len()).map(|b| b as f64 * self.times[b - 1].mean_s() * self.batch_probability(b)).sum();
         self.mean_wait_s() + own / self.mean_batch()
     }
 
@@ -188,96 +186,8 @@ impl Dynamic {
 
     /// Mean time from one batch's end to the next.
     fn cycle_s(&self) -> f64 {
-        self.mean_service_s() + self.law[0] / self.arrivals_per_s
+        self.mean_service_s() + self.chain.law[0] / self.arrivals_per_s
     }
-}
-
-/// The root ζ > 1 of b ln z = a(z − 1), a < b: the difference is concave, 0 at 1, largest at b/a.
-pub(super) fn real_root(arrivals: f64, batch: f64) -> f64 {
-    let excess = |x: f64| batch * x.ln_1p() - arrivals * x;
-    let (mut low, mut high) = (batch / arrivals - 1.0, 2.0 * batch / arrivals);
-    while excess(high) > 0.0 {
-        high *= 2.0;
-    }
-    for _ in 0..200 {
-        let middle = 0.5 * (low + high);
-        if excess(middle) > 0.0 {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    1.0 + 0.5 * (low + high)
-}
-
-/// The next root outside the unit circle, b ln z = a(z − 1) + 2πi, by z ← 1 + (b ln z − 2πi)/a, which contracts there.
-pub(super) fn complex_root(arrivals: f64, batch: f64) -> Complex<f64> {
-    let turn = Complex::new(0.0, std::f64::consts::TAU);
-    let mut z = Complex::new(batch / arrivals, -1.0) * 1.5;
-    for _ in 0..200 {
-        z = Complex::new(1.0, 0.0) + (z.ln() * batch - turn) / arrivals;
-    }
-    z
-}
-
-/// Rates between the states 0 … `states`, the last of which stands for all from there on.
-fn transitions(arrivals_per_s: f64, times_s: &[f64], ratio: f64, states: usize) -> DMatrix<f64> {
-    let most = times_s.len();
-    let mut rates = DMatrix::zeros(states + 1, states + 1);
-    for from in 0..=states {
-        let size = from.clamp(1, most);
-        let masses = poisson(arrivals_per_s * times_s[size - 1], states + most + 1);
-        let left = from.saturating_sub(size);
-        if from < states {
-            let (within, above) = masses.split_at(states - left);
-            for (n, mass) in within.iter().enumerate() {
-                rates[(from, left + n)] = *mass;
-            }
-            // The complement loses small shares to rounding; the listed masses leave out only what is far above.
-            let complement = 1.0 - within.iter().sum::<f64>();
-            rates[(from, states)] = if complement > 1e-10 { complement } else { above.iter().sum() };
-            continue;
-        }
-        // From the n-th state of the tail with weight (1 − 1/ζ)ζ^(−n) down to those below: at most b_max down.
-        for down in 1..=most {
-            rates[(from, states - down)] =
-                (0..=(most - down)).map(|n| (1.0 - ratio) * ratio.powi(n as i32) * masses[most - down - n]).sum();
-        }
-    }
-    rates
-}
-
-/// P(0) … P(`number` − 1) of the Poisson law.
-fn poisson(mean: f64, number: usize) -> Vec<f64> {
-    (0..number).map(|n| (n as f64 * mean.ln() - mean - ln_gamma(n as f64 + 1.0)).exp()).collect()
-}
-
-/// The stationary law of an irreducible chain by the elimination of Grassmann, Taksar and Heyman.
-fn eliminate(mut rates: DMatrix<f64>) -> Vec<f64> {
-    let number = rates.nrows();
-    for last in (1..number).rev() {
-        let out: f64 = (0..last).map(|to| rates[(last, to)]).sum();
-        for from in 0..last {
-            rates[(from, last)] /= out;
-        }
-        for to in 0..last {
-            let down = rates[(last, to)];
-            if down == 0.0 {
-                continue;
-            }
-            for from in 0..last {
-                let up = rates[(from, last)];
-                rates[(from, to)] += up * down;
-            }
-        }
-    }
-    let mut law = vec![1.0];
-    for state in 1..number {
-        law.push((0..state).map(|from| law[from] * rates[(from, state)]).sum());
-    }
-    let total: f64 = law.iter().sum();
-    law.iter_mut().for_each(|mass| *mass /= total);
-    law
 }
 
 #[cfg(test)]

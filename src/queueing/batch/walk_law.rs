@@ -8,7 +8,8 @@
 
 use nalgebra::Complex;
 
-use super::dynamic::{complex_root, real_root};
+use super::batch_time::BatchTime;
+use super::chain::{complex_root, real_root};
 use crate::queueing::error::{QueueError, positive};
 
 /// The stationary law of the number left behind, with Poisson(a) arrivals per slot and at most b departures.
@@ -44,12 +45,13 @@ impl BulkLaw {
             return Err(QueueError::Unstable { growth_per_s: arrivals - size });
         }
         let inner = inner_roots(arrivals, batch);
-        let pole = real_root(arrivals, size);
+        let slot = BatchTime::constant(arrivals)?;
+        let pole = real_root(1.0, &slot, size);
         // The residue, by the derivative b ζ^(b−1) − aζ^b of z^b − e^(a(z−1)) at ζ.
         let top = log_product(Complex::new(pole, 0.0), &inner);
         let slope = (size - arrivals * pole).abs();
         let scale = (size - arrivals) * (pole - 1.0) * (top - Complex::new(size * pole.ln(), 0.0)).exp().re / slope;
-        let second = complex_root(arrivals, size).norm();
+        let second = complex_root(1.0, &slot, size).unwrap_or(pole);
         let points = ((37.0 / second.ln()).ceil() as usize).max(8);
         let rest = coefficients(points, |z| {
             let below = z.powf(size) - ((z - 1.0) * arrivals).exp();

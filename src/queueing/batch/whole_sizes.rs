@@ -70,6 +70,13 @@ impl WholeSizes {
         1.0 - self.mean() / self.mean_of_largest(batch)
     }
 
+    /// (n, P(max of b = n)) for n = 1 … n_max.
+    pub(super) fn law_of_largest(&self, batch: u32) -> impl Iterator<Item = (f64, f64)> {
+        let mut above = 1.0;
+        let below = self.largest_above(batch).skip(1).chain([0.0]);
+        below.zip(1..).map(move |(next, n)| (f64::from(n), std::mem::replace(&mut above, next) - next))
+    }
+
     /// P(max > k) = 1 − (1 − P(n > k))^b.
     fn largest_above(&self, batch: u32) -> impl Iterator<Item = f64> {
         self.above.iter().map(move |above| -(f64::from(batch) * (-above).ln_1p()).exp_m1())
