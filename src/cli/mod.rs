@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each of which parses, calls one study and prints one report.
 
+mod calibrate;
 mod common;
 mod compare;
 mod pictures;
@@ -26,6 +27,7 @@ Examples:
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
   fluidsim trust                              how far theory can be trusted
+  fluidsim calibrate profile.csv              a step-time law from measured iterations
   fluidsim scenario list                      the built-in scenarios
   fluidsim policy list                        the rules that a scenario can choose
 
@@ -53,6 +55,7 @@ enum Command {
     Stability(stability::Args),
     Queue(queue::Args),
     Trust(trust::Args),
+    Calibrate(calibrate::Args),
     Scenario(scenario::Args),
     Policy(policy::Args),
 }
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Stability(args) => stability::run(&args, seed),
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
+        Command::Calibrate(args) => calibrate::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Policy(args) => policy::run(&args),
     };

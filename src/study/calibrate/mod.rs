@@ -7,6 +7,7 @@ mod least_squares;
 pub mod profile;
 mod shape;
 mod staircase;
+mod uncertainty;
 mod validation;
 mod vidur;
 
@@ -17,6 +18,7 @@ use crate::study::CONFIDENCE;
 pub use covariance::Spread;
 pub use profile::{Point, Profile, Selection};
 pub use shape::{Kind, Shape};
+pub use uncertainty::{Capacity, capacity};
 pub use validation::Validated;
 
 /// Knots that curves are tried with.
