@@ -83,10 +83,15 @@ fn coefficients(used: &Fit) -> Table {
         };
         table.row(vec![Cell::text(coefficient.name.clone()), cell]);
     }
-    table.note(
-        "95 % intervals if the errors are independent: too narrow where the points follow another shape than the law. What has none was \
-         taken as known or stands at its bound 0.",
-    );
+    table.note("95 % intervals. What has none was taken as known or stands at its bound 0.");
+    if let Some(spread) = used.spread.as_ref().filter(|spread| spread.correlation > 0.0) {
+        table.note(format!(
+            "Neighbouring errors have a correlation of {:.2}, since the points follow another shape than the law: the intervals are {:.1} times \
+             as wide as of independent errors.",
+            spread.correlation,
+            spread.widening()
+        ));
+    }
     table
 }
 

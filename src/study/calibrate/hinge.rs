@@ -5,9 +5,9 @@ use argmin::core::{CostFunction, Executor};
 use argmin::solver::neldermead::NelderMead;
 use nalgebra::DVector;
 
+use super::least_squares::solve;
 use super::profile::Point;
 use super::shape::Shape;
-use crate::study::calibrate::least_squares::solve;
 
 const STARTS: usize = 10;
 const ITERATIONS: u64 = 80;
@@ -55,7 +55,7 @@ pub(super) fn best_free(points: &[Point]) -> Option<u64> {
 /// The loss and the bend at the end of one descent.
 fn descend(points: &[Point], last: f64, start: f64) -> Option<(f64, f64)> {
     let simplex = vec![DVector::from_element(1, start), DVector::from_element(1, start * 1.3 + 1.0)];
-    let solver = NelderMead::new(simplex).with_sd_tolerance(1e-14).ok()?;
+    let solver = NelderMead::new(simplex).with_sd_tolerance(1e-12).ok()?;
     let bend = Bend { points, last };
     let run = Executor::new(bend, solver).configure(|state| state.max_iters(ITERATIONS)).run().ok()?;
     Some((run.state.best_cost, run.state.best_param.as_ref()?[0]))

@@ -22,7 +22,7 @@ pub use uncertainty::{Capacity, capacity};
 pub use validation::Validated;
 
 /// Knots that curves are tried with.
-const KNOTS: [usize; 5] = [3, 4, 5, 6, 8];
+const KNOTS: [usize; 7] = [3, 4, 5, 6, 8, 12, 16];
 
 /// One fitted number.
 #[derive(Debug, Clone, PartialEq)]

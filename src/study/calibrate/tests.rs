@@ -75,6 +75,37 @@ fn intervals_cover_as_often_as_they_say() {
     check_coverage(&CONTEXT, Kind::AffineContext, &[0.0, 5e4, 2e5], &[0.007, 65e-6, 9e-8]);
 }
 
+/// Points whose errors follow an autoregression of 0.6, as under a law of another shape.
+fn correlated(law: &StepTimeLaw, deviation: f64, seed: u64) -> Vec<Point> {
+    let mut error = 0.0;
+    let mut follow = |point: Point| {
+        let mean = mean_step_s(law, point.tokens as f64, point.context);
+        error = 0.6 * error + 0.8 * (point.seconds / mean - 1.0);
+        Point { seconds: mean * (1.0 + error), ..point }
+    };
+    sampled(law, &[0.0], deviation, seed).into_iter().map(&mut follow).collect()
+}
+
+/// Measured and documented: they miss 10 % (base) and 16 % (slope) instead of 5 %, unwidened 35 % and 38 %. Checked at an error rate of
+/// 0.001 for each.
+#[test]
+fn intervals_of_correlated_errors_are_widened() {
+    let rounds = 400;
+    let (mut missed, mut narrow) = ([0; 2], [0; 2]);
+    for seed in 0..rounds {
+        let found = fit(Kind::Affine, &correlated(&AFFINE, 0.01, seed)).unwrap();
+        let widening = found.spread.as_ref().unwrap().widening();
+        for (place, value) in [0.007, 65e-6].into_iter().enumerate() {
+            let interval = found.coefficients[place].interval.unwrap();
+            missed[place] += u64::from(!interval.contains(value));
+            narrow[place] += u64::from((value - interval.mean).abs() > interval.half_width() / widening);
+        }
+    }
+    let documented = missed.iter().zip([0.10, 0.16]);
+    assert!(documented.into_iter().all(|(&missed, rate)| is_nominal(missed, rounds, rate, 0.001)), "{missed:?}");
+    assert!(narrow.iter().zip(missed).all(|(&narrow, missed)| narrow > missed + 40), "{narrow:?} {missed:?}");
+}
+
 #[test]
 fn a_law_without_a_fit_says_why() {
     let points = sampled(&AFFINE, &[0.0], 0.01, 1);
@@ -129,9 +160,9 @@ fn llama_2_70b_on_h100() {
     assert_relative_eq!(hinge.linear[0], 51.79612703e-3, max_relative = 1e-8);
     assert_relative_eq!(hinge.linear[1], 212.70394092e-6, max_relative = 1e-8);
     assert_relative_eq!(hinge.quality.mean_error, 0.04820458164352204, max_relative = 1e-8);
+    // A curve sees the steps of the kernels that a hinge smooths.
     let found = calibrate(&profile.points, 1).unwrap();
-    for fit in &found.fits {
-        let validated = fit.validated.unwrap();
-        eprintln!("{} {:?} {} {}", fit.kind.title(), fit.quality, validated.error(), validated.standard_error);
-    }
+    let error = |fit: &Fit| fit.validated.unwrap().error();
+    assert_eq!(found.best().kind.name(), "curve");
+    assert!(error(found.best()) < 0.7 * error(found.named("hinge").unwrap()));
 }
