@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each of which parses, calls one study and prints one report.
 
+mod calibrate;
 mod common;
 mod compare;
 mod pictures;
@@ -28,6 +29,7 @@ Examples:
   fluidsim stability --des                    where the system stops being stable
   fluidsim trust                              how far theory can be trusted
   fluidsim validate --quick                   the program checks itself
+  fluidsim calibrate profile.csv              a step-time law from measured iterations
   fluidsim scenario list                      the built-in scenarios
   fluidsim policy list                        the rules that a scenario can choose
 
@@ -56,6 +58,7 @@ enum Command {
     Queue(queue::Args),
     Trust(trust::Args),
     Validate(validate::Args),
+    Calibrate(calibrate::Args),
     Scenario(scenario::Args),
     Policy(policy::Args),
 }
@@ -78,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
         Command::Validate(args) => validate::run(&args, seed),
+        Command::Calibrate(args) => calibrate::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Policy(args) => policy::run(&args),
     };

@@ -4,6 +4,7 @@
 //! have [`solve_report`], [`simulate_report`] and [`compare_report`], which choose the tables, or the stable JSON, for
 //! it.
 
+mod calibrate;
 pub mod csv;
 pub mod experiment;
 mod fan;
@@ -28,6 +29,7 @@ pub mod table;
 pub mod text;
 mod validate;
 
+pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml};
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};

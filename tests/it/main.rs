@@ -5,6 +5,7 @@
 
 mod agreement;
 mod bad_input;
+mod calibrate;
 mod contract;
 mod determinism;
 mod engine;

@@ -1,0 +1,132 @@
+//! `fluidsim calibrate`
+
+use std::path::{Path, PathBuf};
+
+use super::common::check_files;
+use super::{Outcome, usage_error};
+use crate::report::{self, Format};
+use crate::scenario::{ScenarioError, load};
+use crate::study::calibrate::{Calibration, Fit, Profile, Selection, calibrate, capacity, profile};
+
+/// Draws of the coefficients for the interval of λ*.
+const DRAWS: usize = 400;
+
+/// A step-time law from measured iteration times
+///
+/// Reads `tokens,seconds`, or `prefill_tokens,decode_sequences,context_tokens,seconds` (with `prefill_pairs` if known), or a table of
+/// vidur's linear operations, of which the medians of one layer are summed and multiplied by --layers.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fluidsim calibrate profile.csv
+  fluidsim calibrate profile.csv --out law.toml --plot fit.svg
+  fluidsim calibrate a100-llama-3-8b.csv --layers 32 --law hinge
+  fluidsim calibrate profile.csv --uncertainty chat-70b-4xa100")]
+pub struct Args {
+    /// The profile
+    file: PathBuf,
+
+    /// Leave longer iterations out
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    max_tokens: u64,
+
+    /// Use this law instead of the one that cross-validation chooses
+    #[arg(long, value_enum)]
+    law: Option<LawArg>,
+
+    /// Tensor-parallel workers, of a table that has several; 1 by default
+    #[arg(long, value_name = "N")]
+    tp: Option<u64>,
+
+    /// Layers of the model, for a table of one layer
+    #[arg(long, value_name = "N")]
+    layers: Option<u64>,
+
+    /// Form of the report
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+
+    /// Write the law to this TOML file, as the `[step_time]` of a scenario
+    #[arg(long, value_name = "MODEL.toml")]
+    out: Option<PathBuf>,
+
+    /// Draw the points and the laws as SVG
+    #[arg(long, value_name = "FIT.svg")]
+    plot: Option<PathBuf>,
+
+    /// The interval of λ* of this scenario (built-in or TOML) with the law in place of its own
+    #[arg(long, value_name = "SCENARIO")]
+    uncertainty: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LawArg {
+    Affine,
+    Hinge,
+    Staircase,
+    AffineContext,
+    Curve,
+}
+
+impl LawArg {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Affine => "affine",
+            Self::Hinge => "hinge",
+            Self::Staircase => "staircase",
+            Self::AffineContext => "affine-context",
+            Self::Curve => "curve",
+        }
+    }
+}
+
+pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
+    check_files(&[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())])?;
+    for (option, value) in [("--max-tokens", Some(args.max_tokens)), ("--tp", args.tp), ("--layers", args.layers)] {
+        if value.is_some_and(|value| !(1..=1_000_000_000).contains(&value)) {
+            return Err(usage_error(option, format!("is `{}`", value.unwrap_or(0)), "give from 1 to 1e9"));
+        }
+    }
+    let scenario = args.uncertainty.as_deref().map(|name| load::open(Some(name), &[], None)).transpose()?;
+    let profile = read(args)?;
+    let origin = args.file.display().to_string();
+    let found = calibrate(&profile.points, seed).ok_or_else(|| {
+        let problem = "no law can be fitted to the points";
+        ScenarioError::at("", problem, "measure more batch sizes, further apart").in_file(&origin)
+    })?;
+    let used = used(args, &found)?;
+    let capacity = scenario.map(|scenario| capacity(used, &scenario, DRAWS, seed)).transpose()?;
+    if let Some(file) = &args.out {
+        let text = report::calibrate_toml(&file_name(&args.file), &profile, used)?;
+        report::file::write_whole(file, &text)?;
+    }
+    if let Some(file) = &args.plot {
+        report::file::write_whole(file, &report::render_svg(&report::calibrate_plot(&profile, &found, used)))?;
+    }
+    let tables = report::calibrate_tables(&profile, &found, used, capacity.as_ref());
+    report::printer::print(&report::render_all(&tables, args.format))?;
+    Ok(Outcome::Fine)
+}
+
+fn read(args: &Args) -> anyhow::Result<Profile> {
+    let origin = args.file.display().to_string();
+    let bytes = std::fs::read(&args.file).map_err(|problem| {
+        ScenarioError::at("", format!("cannot be read: {problem}"), "give a readable CSV file").in_file(&origin)
+    })?;
+    let selection = Selection { max_tokens: args.max_tokens, tensor_parallel: args.tp, layers: args.layers };
+    Ok(profile::read(&origin, &bytes, &selection)?)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The fit that was asked for, or the chosen one.
+fn used<'a>(args: &Args, found: &'a Calibration) -> anyhow::Result<&'a Fit> {
+    let Some(law) = args.law else { return Ok(found.best()) };
+    found.named(law.name()).ok_or_else(|| {
+        let refused = found.refused.iter().find(|(kind, _)| kind.name() == law.name());
+        let reason = refused.map_or("", |(_, reason)| reason.as_str());
+        usage_error("--law", format!("is `{}`, which has no fit: {reason}", law.name()), "choose another law")
+    })
+}
