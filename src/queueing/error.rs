@@ -10,7 +10,9 @@ pub enum QueueError {
         growth_per_s: f64,
     },
     /// A node of a network to which work comes at least as fast as it is served.
-    #[error("node {node} of the network grows by {growth_per_s} customers per second; lower its arrivals or add service")]
+    #[error(
+        "node {node} of the network grows by {growth_per_s} customers per second; lower its arrivals or add service"
+    )]
     UnstableNode {
         /// The node, counted from 0.
         node: usize,

@@ -143,7 +143,8 @@ mod tests {
     fn a_kink_wants_more_terms() {
         // The law is uniform: its distribution function bends at both ends.
         let law = Law::uniform(0.5, 1.5).unwrap();
-        let at = |t: f64, terms| (euler(&|s| law.transform_complement(s) / s, t, terms).unwrap() - law.survival(t)).abs();
+        let at =
+            |t: f64, terms| (euler(&|s| law.transform_complement(s) / s, t, terms).unwrap() - law.survival(t)).abs();
         // Of the second order in the number of terms between the bends, of the first at one.
         assert!(at(1.0, 50) < 1e-4 && at(1.0, 4000) < at(1.0, 50) / 3000.0, "{:e} {:e}", at(1.0, 50), at(1.0, 4000));
         assert!(at(1.5, 4000) < at(1.5, 50) / 40.0, "{:e} {:e}", at(1.5, 50), at(1.5, 4000));

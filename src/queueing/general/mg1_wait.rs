@@ -11,10 +11,10 @@ use nalgebra::Complex;
 use super::exponential_sum::{self, MOST_PHASES, Terms, sum_at};
 use super::inversion::{SMOOTH, fourier_sum};
 use super::{Md1, Mg1};
+use crate::queueing::Law;
 use crate::queueing::error::{QueueError, not_negative, probability_below_one};
 use crate::queueing::law::Shape;
 use crate::queueing::root::time_at_level;
-use crate::queueing::Law;
 
 /// Terms of the inversion for a law with kinks: of the wait, whose kinks are weak, and of the time in system.
 const KINKED: (u32, u32) = (1500, 12_000);
@@ -300,8 +300,7 @@ mod tests {
         for law in laws.map(Result::unwrap) {
             for utilization in [0.05, 0.5, 0.8, 0.95] {
                 let rate = utilization / law.mean_s();
-                let (exact, inverted) =
-                    (Mg1Wait::new(rate, &law).unwrap(), Mg1Wait::by_inversion(rate, &law).unwrap());
+                let (exact, inverted) = (Mg1Wait::new(rate, &law).unwrap(), Mg1Wait::by_inversion(rate, &law).unwrap());
                 for t in [0.01, 0.3, 0.95, 1.0, 1.7, 4.0, 11.0, 40.0] {
                     worst = worst.max((exact.wait_survival(t) - inverted.wait_survival(t)).abs());
                     worst = worst.max((exact.sojourn_survival(t) - inverted.sojourn_survival(t)).abs());
@@ -327,7 +326,11 @@ mod tests {
             let queue = Mg1Wait::new(utilization, &law.unwrap()).unwrap();
             for (i, t) in [0.2, 1.0, 5.0, 20.0].into_iter().enumerate() {
                 let errors = [queue.wait_survival(t) - wait[i], queue.sojourn_survival(t) - sojourn[i]];
-                assert!(errors.iter().all(|e| e.abs() < 5e-10), "{:?} ρ = {utilization}, t = {t}: {errors:?}", queue.service);
+                assert!(
+                    errors.iter().all(|e| e.abs() < 5e-10),
+                    "{:?} ρ = {utilization}, t = {t}: {errors:?}",
+                    queue.service
+                );
             }
         }
     }
@@ -448,7 +451,9 @@ mod tests {
     #[test]
     fn what_has_no_answer_is_an_error() {
         let law = Law::lognormal(2.0, 1.0).unwrap();
-        assert!(matches!(Mg1Wait::new(1.5, &law), Err(QueueError::Unstable { growth_per_s }) if (growth_per_s - 1.0).abs() < 1e-12));
+        assert!(
+            matches!(Mg1Wait::new(1.5, &law), Err(QueueError::Unstable { growth_per_s }) if (growth_per_s - 1.0).abs() < 1e-12)
+        );
         for bad in [-0.1, f64::NAN, f64::INFINITY] {
             assert!(matches!(Mg1Wait::new(bad, &law), Err(QueueError::Parameter { .. })));
             assert!(Mg1Wait::new(0.1, &law).unwrap().wait_quantile_s(bad).is_err());
