@@ -2,6 +2,8 @@
 
 mod common;
 mod compare;
+mod hardware;
+mod models;
 mod pictures;
 mod policy;
 mod progress;
@@ -27,6 +29,7 @@ Examples:
   fluidsim stability --des                    where the system stops being stable
   fluidsim trust                              how far theory can be trusted
   fluidsim scenario list                      the built-in scenarios
+  fluidsim models                             the GPUs and language models for --gpu and --model
   fluidsim policy list                        the rules that a scenario can choose
 
 Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input.";
@@ -54,6 +57,7 @@ enum Command {
     Queue(queue::Args),
     Trust(trust::Args),
     Scenario(scenario::Args),
+    Models(models::Args),
     Policy(policy::Args),
 }
 
@@ -75,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Policy(args) => policy::run(&args),
     };
     match result {

@@ -16,6 +16,7 @@ mod house;
 mod latex;
 mod limits;
 mod mixed_laws;
+mod models;
 mod readme;
 mod real_traffic;
 mod recorded;
