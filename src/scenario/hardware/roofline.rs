@@ -1,8 +1,13 @@
 //! The roofline of an iteration: every matrix takes the longer of its arithmetic and the transfer of its weights (Williams, Waterman
 //! and Patterson, Roofline, CACM 52(4), 2009), at the shares of the peaks that real kernels reach.
 //!
-//! An approximation. Left out: activations that matrices read and write (below 5 % where weights bind), tiles that are not full, windows of
-//! attention (at most their tokens per sequence), skew between experts (each token picks its experts at random).
+//! An approximation. Matrices work in tiles of up to 128 tokens (the stair that Dai et al. measure), of which half of one is empty on
+//! average; this is no staircase but its mean. Left out: activations that matrices read and write (below 5 % where weights bind), windows
+//! of attention (at most their tokens per sequence), skew between experts (each token picks its experts at random).
+//!
+//! Against three published profiles of linear layers up to 4096 tokens it is too fast: mean absolute error and bias 11 % and −11 % (Llama-3-8B, A100,
+//! vidur), 16 % and −16 % (Llama-2-70B, H100, vidur), worst −37 %; 4 % and +1 % on the RTX 4090, whose efficiencies are read from
+//! that profile.
 
 use super::llm::ACTIVATION_BYTES;
 use super::{Experts, Gpu, Placement};
@@ -12,6 +17,8 @@ use crate::scenario::{CurvePoint, StepTimeLaw};
 const KERNEL_S: f64 = 4.5e-6;
 /// Shortest time of attention in one layer; measured: 9.3 µs for one token with 16 before it on an RTX 4090.
 const ATTENTION_S: f64 = 9e-6;
+/// Rows of the largest tile.
+const TILE: f64 = 128.0;
 /// Last sampled tokens; beyond them the law is a straight line.
 const LONGEST: u64 = 1 << 17;
 /// Largest share by which the curve may miss the law where it is checked.
@@ -46,7 +53,12 @@ pub fn roofline(placement: &Placement) -> StepTimeLaw {
 }
 
 fn matrix_s(gpu: &Gpu, weights: f64, bytes: f64, tokens: f64) -> f64 {
-    (2.0 * weights * tokens / gpu.linear_flops(bytes)).max(weights * bytes / gpu.linear_bandwidth())
+    (2.0 * weights * padded(tokens) / gpu.linear_flops(bytes)).max(weights * bytes / gpu.linear_bandwidth())
+}
+
+/// Tokens with the empty part of the last tile, on average half of it. Fewer tokens take smaller tiles.
+fn padded(tokens: f64) -> f64 {
+    tokens + f64::min(tokens, TILE) / 2.0
 }
 
 /// Two norms with their residuals, and the rotation of queries and keys.
@@ -76,7 +88,8 @@ fn experts_s(placement: &Placement, experts: &Experts, tokens: f64) -> f64 {
     let (count, active) = (experts.count as f64, experts.active as f64);
     let touched = count * (1.0 - (1.0 - active / count).powf(tokens));
     let (weights, bytes) = (llm.expert() / tp, llm.expert_bytes(placement.weight_bytes));
-    let compute = 2.0 * weights * active * tokens / gpu.linear_flops(bytes);
+    let each = active * tokens / touched;
+    let compute = 2.0 * weights * touched * padded(each) / gpu.linear_flops(bytes);
     let routed = compute.max(weights * touched * bytes / gpu.linear_bandwidth());
     let own_bytes = placement.weight_bytes.unwrap_or(llm.bytes_per_parameter);
     let router = matrix_s(gpu, (llm.hidden * experts.count) as f64, own_bytes, tokens);
@@ -108,7 +121,10 @@ fn per_prefill_pair_s(placement: &Placement) -> f64 {
 fn corners(placement: &Placement) -> Vec<u64> {
     let (gpu, llm) = (&placement.gpu, &placement.llm);
     let own = placement.weight_bytes.unwrap_or(llm.bytes_per_parameter);
-    let even = |bytes: f64| bytes / 2.0 * gpu.linear_flops(bytes) / gpu.linear_bandwidth();
+    let even = |bytes: f64| {
+        let tokens = bytes / 2.0 * gpu.linear_flops(bytes) / gpu.linear_bandwidth();
+        if tokens > 1.5 * TILE { tokens - TILE / 2.0 } else { tokens / 1.5 }
+    };
     let kinds = [even(own), even(llm.expert_bytes(placement.weight_bytes)), placement.max_sampled as f64];
     kinds.iter().flat_map(|&tokens| [tokens.floor() as u64, tokens.ceil() as u64]).collect()
 }
@@ -234,8 +250,7 @@ mod tests {
         measured.iter().map(error).collect()
     }
 
-    /// The roofline is too fast: by up to a fifth about the corner, where neither bound is reached alone, and nearly right at one token.
-    /// Profiles by vidur (MIT).
+    /// The roofline is too fast, and nearly right at one token. Profiles by vidur (MIT).
     #[test]
     fn against_published_profiles() {
         let a100 = [(1, 0.303), (64, 0.351), (256, 0.609), (1024, 2.348), (4096, 8.529)];
@@ -243,16 +258,20 @@ mod tests {
         for (gpu, llm, measured) in [("a100-80-sxm", "llama-3-8b", a100), ("h100-sxm", "llama-2-70b", h100)] {
             let errors = errors(gpu, llm, &measured);
             assert!(errors[0].abs() < 0.03, "{errors:?}");
-            assert!(errors.iter().all(|error| (-0.21..0.03).contains(error)), "{errors:?}");
+            assert!(errors.iter().all(|error| (-0.17..0.05).contains(error)), "{errors:?}");
         }
     }
 
-    /// The profile by LLMServingSim (MIT) from which the efficiencies of this GPU were read at 1 and at 2048 tokens: so only what lies between is
-    /// a test.
+    /// The profile by LLMServingSim (MIT) from which the efficiencies of this GPU were read at 1 and at 2048 tokens: only what lies between
+    /// tests them. Where tiles are full, as at 256, the mean of the stair is too slow; where one was just begun, too fast.
     #[test]
     fn against_the_profile_it_was_calibrated_on() {
-        let measured = [(1, 0.4757), (64, 0.5427), (256, 0.7476), (1024, 2.8395), (2048, 5.659)];
-        let errors = errors("rtx-4090", "llama-3.1-8b", &measured);
-        assert!(errors.iter().all(|error| error.abs() < 0.13), "{errors:?}");
+        let full = [(128, 0.6148), (256, 0.7476), (512, 1.433), (1024, 2.8396), (2048, 5.6591)];
+        let between =
+            [(1, 0.4756), (32, 0.5276), (192, 0.7101), (320, 1.0973), (704, 2.0419), (1088, 3.2242), (1600, 4.5923)];
+        let full = errors("rtx-4090", "llama-3.1-8b", &full);
+        let between = errors("rtx-4090", "llama-3.1-8b", &between);
+        assert!(full.iter().all(|error| (-0.14..0.20).contains(error)), "{full:?}");
+        assert!(between.iter().all(|error| error.abs() < 0.09), "{between:?}");
     }
 }
