@@ -42,8 +42,8 @@ pub fn llms() -> Result<Vec<Llm>, ScenarioError> {
 pub fn gpu(name: &str) -> Result<Gpu, ScenarioError> {
     let all = gpus()?;
     let at = all.iter().position(|gpu| gpu.name == name);
-    let names = all.iter().map(|gpu| gpu.name.as_str());
-    at.map(|index| all[index].clone()).ok_or_else(|| unknown(name, "GPU", "gpus", names))
+    let names: Vec<&str> = all.iter().map(|gpu| gpu.name.as_str()).collect();
+    at.map(|index| all[index].clone()).ok_or_else(|| unknown(name, "GPU", "gpus", &names))
 }
 
 /// The model of that name.
@@ -53,8 +53,8 @@ pub fn gpu(name: &str) -> Result<Gpu, ScenarioError> {
 pub fn llm(name: &str) -> Result<Llm, ScenarioError> {
     let all = llms()?;
     let at = all.iter().position(|llm| llm.name == name);
-    let names = all.iter().map(|llm| llm.name.as_str());
-    at.map(|index| all[index].clone()).ok_or_else(|| unknown(name, "model", "llms", names))
+    let names: Vec<&str> = all.iter().map(|llm| llm.name.as_str()).collect();
+    at.map(|index| all[index].clone()).ok_or_else(|| unknown(name, "model", "llms", &names))
 }
 
 /// The file of a GPU or a model, with where each number comes from.
@@ -64,13 +64,15 @@ pub fn llm(name: &str) -> Result<Llm, ScenarioError> {
 pub fn text(name: &str) -> Result<&'static str, ScenarioError> {
     let (gpus, llms) = (gpus()?, llms()?);
     let names = gpus.iter().map(|gpu| gpu.name.as_str()).chain(llms.iter().map(|llm| llm.name.as_str()));
-    let mut files = names.clone().zip(files::GPUS.into_iter().chain(files::LLMS));
-    files.find(|(own, _)| *own == name).map(|(_, text)| text).ok_or_else(|| unknown(name, "GPU or model", "", names))
+    let names: Vec<&str> = names.collect();
+    let at = names.iter().position(|own| *own == name).ok_or_else(|| unknown(name, "GPU or model", "", &names))?;
+    Ok(files::GPUS.iter().chain(&files::LLMS).nth(at).copied().unwrap_or_default())
 }
 
-fn unknown<'a>(name: &str, what: &str, list: &str, names: impl Iterator<Item = &'a str> + Clone) -> ScenarioError {
+fn unknown(name: &str, what: &str, list: &str, names: &[&str]) -> ScenarioError {
     // A name may be part of another: `h100` of `h100-sxm`.
-    let near = nearest(name, names.clone()).or_else(|| names.clone().find(|known| known.contains(name)));
+    let part = || names.iter().copied().find(|known| known.contains(name));
+    let near = nearest(name, names.iter().copied()).or_else(part);
     let hint = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
     let command = format!("fluidsim models {list}");
     ScenarioError::at("", format!("`{name}` is no known {what}"), format!("{hint}`{}` lists them", command.trim()))
