@@ -144,3 +144,71 @@ fn place_profile(table: &mut Table, rest: &mut Vec<Override>, base: &Path) -> Re
     rest.retain(|change| change.key != "step_time.file" && change.value.as_str() != Some("table"));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Scenario, StepTimeLaw, load, open, presets};
+
+    fn set(name: Option<&str>, pairs: &[(&str, &str)]) -> Result<Scenario, ScenarioError> {
+        let changes: Vec<Override> = pairs.iter().map(|&(key, value)| Override::new("--x", key, value)).collect();
+        open(name, &changes, None)
+    }
+
+    fn head() -> String {
+        presets::find("chat-70b-4xa100").unwrap().text.split("[step_time]").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn hardware_replaces_law_and_memory_and_renames() {
+        let scenario = set(None, &[("hardware.gpu", "h200"), ("hardware.model", "llama-3-8b")]).unwrap();
+        assert_eq!(scenario.name, "chat-70b-4xa100+llama-3-8b-1xh200");
+        assert!(scenario.description.starts_with("Llama-3-8B on 1 × NVIDIA H200 SXM: fits"));
+        assert!(matches!(scenario.step_time, StepTimeLaw::Curve { .. }));
+        assert!(scenario.instance.kv_tokens.unwrap() > 800_000);
+        assert_eq!(load("again", &scenario.to_toml(), &[]).unwrap(), scenario);
+    }
+
+    #[test]
+    fn hardware_in_a_file_can_be_changed_from_outside() {
+        let text = head().replace("kv_tokens = 415000", "")
+            + "[hardware]\ngpu = \"h100-sxm\"\nmodel = \"llama-3-70b\"\ntp = 4\n";
+        let (four, wide) = (load("f", &text, &[]).unwrap(), [Override::new("--tp", "hardware.tp", 8)]);
+        assert_eq!(four.name, "chat-70b-4xa100");
+        let eight = load("f", &text, &wide).unwrap();
+        assert!(eight.instance.kv_tokens.unwrap() > 2 * four.instance.kv_tokens.unwrap());
+        let own = load("f", &(head() + "[hardware]\ngpu = \"h200\"\nmodel = \"llama-3-8b\"\n"), &[]).unwrap();
+        assert_eq!(own.instance.kv_tokens, Some(415_000));
+    }
+
+    #[test]
+    fn hardware_that_comes_to_nothing() {
+        let error = set(None, &[("hardware.gpu", "h100"), ("hardware.model", "llama-3-8b")]).unwrap_err();
+        assert_eq!((error.origin.as_str(), error.key.as_str()), ("--x", "hardware.gpu"));
+        let error = set(None, &[("hardware.gpu", "l4")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--x: hardware.model: is missing; name it with --model; `fluidsim models` lists them"
+        );
+        let both = head() + "[step_time]\nlaw = \"affine\"\n[hardware]\ngpu = \"l4\"\nmodel = \"llama-3-8b\"\n";
+        assert_eq!(load("f", &both, &[]).unwrap_err().key, "step_time");
+        let pool = set(Some("disaggregated"), &[("hardware.gpu", "l4"), ("hardware.model", "llama-3-8b")]);
+        assert!(pool.unwrap_err().problem.contains("iteration times of its own"));
+    }
+
+    #[test]
+    fn a_profile_stands_beside_its_scenario() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(at("p.csv"), "\u{feff}tokens,seconds\r\n1,0.02\r\n101,0.03").unwrap();
+        std::fs::write(at("s.toml"), head() + "[step_time]\nlaw = \"table\"\nfile = \"p.csv\"\n").unwrap();
+        let scenario = open(Some(&at("s.toml")), &[], None).unwrap();
+        let StepTimeLaw::Curve { points, .. } = &scenario.step_time else { panic!("no curve") };
+        assert_eq!(points.iter().map(|point| point.tokens).collect::<Vec<_>>(), [1, 101]);
+        let typed = set(None, &[("step_time.file", &at("p.csv"))]).unwrap();
+        assert_eq!(typed.step_time, scenario.step_time);
+        std::fs::write(at("p.csv"), b"tokens,seconds\n1,0.02\n2,\xff\n").unwrap();
+        let latin = open(Some(&at("s.toml")), &[], None).unwrap_err();
+        assert_eq!((latin.origin, latin.key.as_str()), (at("p.csv"), "line 3"));
+    }
+}
