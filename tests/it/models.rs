@@ -20,7 +20,7 @@ fn lists_and_files() {
         fluidsim(&["models", "gpus", "--format", "csv"]).fine().lines().filter(|line| line.contains("sxm,")).count(),
         3
     );
-    assert!(fluidsim(&["models", "llms", "--format", "json"]).json().is_object());
+    assert!(fluidsim(&["models", "llms", "--format", "json"]).json().is_array());
     let file = fluidsim(&["models", "--show", "llama-3-8b"]).fine();
     assert!(file.contains("kv_heads = 8"));
     let wrong = fluidsim(&["models", "--show", "llama3-8b"]);

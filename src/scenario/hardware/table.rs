@@ -104,7 +104,7 @@ fn placement(value: &Value, max_sampled: u64) -> Result<Placement, ScenarioError
 fn words(placement: &Placement, fit: &Fit, kv_tokens: u64) -> String {
     format!(
         "{} on {} × {}: fits; per GPU {:.1} GB of weights in {:.1} GB, {:.1} GB remain for {kv_tokens} KV tokens; iteration times from a \
-         roofline ({})",
+         roofline (efficiencies: {})",
         placement.llm.title,
         placement.tp,
         placement.gpu.title,
