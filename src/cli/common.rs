@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::hardware::HardwareArgs;
 use super::usage_error;
 use crate::fluid::scope;
 use crate::report::{self, Format};
@@ -27,6 +28,9 @@ pub struct ScenarioArgs {
 
     #[command(flatten)]
     rules: RuleArgs,
+
+    #[command(flatten)]
+    hardware: HardwareArgs,
 
     /// Recorded requests in place of the scenario's traffic; the format (own CSV, Azure CSV, Mooncake JSONL, vidur CSV) is
     /// detected
@@ -97,12 +101,15 @@ impl ScenarioArgs {
             overrides.push(Override::new("--lambda", "workload.rate_per_s", rate));
         }
         overrides.extend(self.rules.overrides());
+        overrides.extend(self.hardware.overrides());
         let mode = match self.trace_mode {
             TraceModeArg::Replay => TraceMode::Replay,
             TraceModeArg::Resample => TraceMode::Resample,
         };
         let trace = self.trace.as_deref().map(|file| (file, mode));
-        Ok(load::open(self.scenario.as_deref(), &overrides, trace)?)
+        let scenario = load::open(self.scenario.as_deref(), &overrides, trace)?;
+        self.hardware.say(&scenario);
+        Ok(scenario)
     }
 
     /// The validated scenario, for a question to theory.

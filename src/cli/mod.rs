@@ -3,6 +3,8 @@
 mod calibrate;
 mod common;
 mod compare;
+mod hardware;
+mod models;
 mod pictures;
 mod policy;
 mod progress;
@@ -31,6 +33,7 @@ Examples:
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
   fluidsim scenario list                      the built-in scenarios
+  fluidsim models                             the GPUs and language models for --gpu and --model
   fluidsim policy list                        the rules that a scenario can choose
 
 Exit codes: 0 ok, 1 a check failed, 2 wrong usage or input.";
@@ -60,6 +63,7 @@ enum Command {
     Validate(validate::Args),
     Calibrate(calibrate::Args),
     Scenario(scenario::Args),
+    Models(models::Args),
     Policy(policy::Args),
 }
 
@@ -83,6 +87,7 @@ pub fn run() -> ExitCode {
         Command::Validate(args) => validate::run(&args, seed),
         Command::Calibrate(args) => calibrate::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Policy(args) => policy::run(&args),
     };
     match result {

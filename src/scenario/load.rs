@@ -9,7 +9,7 @@ use super::error::ScenarioError;
 use super::overrides::{self, Override};
 use super::schema::SCENARIO;
 use super::trace::{self, Trace};
-use super::{RateShape, Scenario, TraceMode, TraceSource, presets, rate};
+use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate};
 
 /// The scenario of a preset or a file, with overrides and, when asked for, with a trace in place of its traffic.
 ///
@@ -32,7 +32,9 @@ pub fn open(
     if let (Some((file, mode)), Ok(table)) = (trace, &mut table) {
         replace_traffic(table, file, mode);
     }
-    table.and_then(|table| build(table, overrides, None)).map_err(|error| {
+    let base = Path::new(name).parent().filter(|_| presets::find(name).is_none());
+    let placed = table.and_then(|table| place::place(table, overrides, base.unwrap_or(Path::new(""))));
+    placed.and_then(|(table, rest)| build(table, &rest, None)).map_err(|error| {
         let of_trace = trace.is_some() && error.key == "workload.trace.file";
         at_origin(error, if of_trace { "--trace" } else { &origin })
     })
@@ -43,7 +45,8 @@ pub fn open(
 /// # Errors
 /// The first problem found, with its origin, key, value and remedy.
 pub fn load(origin: &str, text: &str, overrides: &[Override]) -> Result<Scenario, ScenarioError> {
-    parse(text).and_then(|table| build(table, overrides, None)).map_err(|error| at_origin(error, origin))
+    let placed = parse(text).and_then(|table| place::place(table, overrides, Path::new("")));
+    placed.and_then(|(table, rest)| build(table, &rest, None)).map_err(|error| at_origin(error, origin))
 }
 
 impl Scenario {
@@ -189,7 +192,7 @@ fn no_such_scenario(name: &str) -> ScenarioError {
     )
 }
 
-fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
+pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;

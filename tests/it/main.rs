@@ -17,6 +17,7 @@ mod house;
 mod latex;
 mod limits;
 mod mixed_laws;
+mod models;
 mod queue;
 mod readme;
 mod real_traffic;
