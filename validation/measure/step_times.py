@@ -278,7 +278,16 @@ class DecodeGraph:
         self.batch = Batch(zeros(sequences), zeros(sequences), zeros(sequences), zeros(sequences), sequences,
                            zeros(blocks), zeros(blocks))
         self.load(None)
-        aside = torch.cuda.Stream()
+        self.capture(layers, pool)
+
+    @staticmethod
+    def shared_memory():
+        """Memory that graphs may share of which one runs at a time."""
+        return torch.cuda.graph_pool_handle()
+
+    def capture(self, layers, pool):
+        """Records the iteration, after two others that load its kernels."""
+        model, aside = self.model, torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(2):
@@ -489,9 +498,13 @@ def scaling(shape, measured):
 def device_and_dtype(name):
     """cuda with bf16 where there is one, else the CPU with fp32."""
     chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    if chosen.startswith("cuda") and not torch.cuda.is_available():
+    if not chosen.startswith("cuda"):
+        return "cpu", torch.float32
+    if not torch.cuda.is_available():
         raise Refused("there is no CUDA device; choose --device cpu")
-    return chosen, torch.bfloat16 if chosen.startswith("cuda") else torch.float32
+    chosen = chosen if ":" in chosen else "cuda:0"
+    torch.cuda.set_device(chosen)
+    return chosen, torch.bfloat16
 
 
 def free_bytes(device):
@@ -671,19 +684,19 @@ class Scheduler:
 
 
 class Runner:
-    """Runs planned iterations on a model, decode-only ones by CUDA graphs where there is a GPU."""
+    """Runs planned iterations on a model, decode-only ones by graphs (a class such as DecodeGraph) if given.
 
-    def __init__(self, model, max_sequences, graphs=True):
+    There is a graph for 1, 2, 4, … sequences over each eighth of the cache; an iteration takes the next larger one.
+    """
+
+    def __init__(self, model, max_sequences, graph=None):
         self.model, self.graphs = model, {}
-        if model.device.type != "cuda" or not graphs:
-            return
-        pool = torch.cuda.graph_pool_handle()
-        counts = [count for count in doubling(1, max_sequences, 2)]
-        reaches = sorted({max(1, -(-model.blocks * eighth // 8)) for eighth in range(1, 9)})
-        for count in reversed(counts):
-            for reach in reversed(reaches):
-                self.graphs[count, reach] = DecodeGraph(model, count, reach, pool=pool)
-        self.counts, self.reaches = counts, reaches
+        self.counts = doubling(1, max_sequences, 2)
+        self.reaches = sorted({-(-model.blocks * eighth // 8) for eighth in range(1, 9)})
+        pool = graph.shared_memory() if graph else None
+        for count in reversed(self.counts if graph else []):
+            for reach in reversed(self.reaches):
+                self.graphs[count, reach] = graph(model, count, reach, pool=pool)
 
     def run(self, planned):
         """The token chosen for each request of the plan (for chunks that end before their prompt, of no meaning)."""
@@ -827,7 +840,8 @@ def serve(arguments):
     check_memory(shape, (blocks + 1) * size, arguments.max_batch_tokens, arguments.max_sequences, dtype, free_bytes(device))
     folder = make_folder(arguments.out)
     model = Model(shape, blocks, size, device, dtype, arguments.seed)
-    runner = Runner(model, arguments.max_sequences, not arguments.no_graphs)
+    graph = DecodeGraph if device.startswith("cuda") and not arguments.no_graphs else None
+    runner = Runner(model, arguments.max_sequences, graph)
     scheduler = Scheduler(blocks, size, arguments.max_batch_tokens, arguments.max_sequences, arguments.reserve)
     warm_up(model, arguments.max_batch_tokens)
     since_epoch = time.time() - time.monotonic()

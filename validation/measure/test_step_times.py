@@ -21,8 +21,20 @@ TINY = ("--layers 2 --hidden 64 --heads 4 --kv-heads 2 --head-dim 16 --intermedi
 torch.set_num_threads(1)
 
 
-def tiny_model(blocks=20):
-    return st.Model(SHAPE, blocks, 16, "cpu", torch.float32)
+def tiny_model(blocks=20, dtype=torch.float32):
+    return st.Model(SHAPE, blocks, 16, "cpu", dtype)
+
+
+class PaddedStep(st.DecodeGraph):
+    """A decode graph with all its padding, computed anew each time instead of captured."""
+
+    shared_memory = staticmethod(lambda: None)
+
+    def capture(self, layers, pool):
+        self.layers = layers
+
+    def run(self):
+        return self.model.step(self.batch, self.layers).argmax(-1)
 
 
 def told(words):
@@ -98,12 +110,19 @@ class Numbers(unittest.TestCase):
 
     def test_rows_and_blocks_of_padding_change_nothing(self):
         self.model.step(st.make_batch(self.model, [], [(self.ids[:44], 0, self.blocks)]))
-        batch = st.make_batch(self.model, [(self.ids[44], 44, self.blocks)], [])
-        graph = object.__new__(st.DecodeGraph)  # its tensors without a GPU
-        zeros = lambda count: torch.zeros(count, dtype=torch.long)
-        graph.model, graph.batch = self.model, st.Batch(zeros(4), zeros(4), zeros(4), zeros(4), 4, zeros(20), zeros(20))
-        graph.load(batch)
-        self.close(self.model.step(graph.batch)[:1], self.plain[44:])
+        padded = PaddedStep(self.model, 4, 20)
+        padded.load(st.make_batch(self.model, [(self.ids[44], 44, self.blocks)], []))
+        self.close(self.model.step(padded.batch)[:1], self.plain[44:])
+
+    def test_the_type_of_a_gpu(self):
+        model = tiny_model(dtype=torch.bfloat16)
+        plain = plain_logits(model, self.ids)
+        for first, end in [(0, 20), (20, 44)]:
+            logits = model.step(st.make_batch(model, [], [(self.ids[first:end], first, self.blocks)]))
+        torch.testing.assert_close(logits.double(), plain[43:44], rtol=0.1, atol=0.1)
+        logits = model.step(st.make_batch(model, [(self.ids[44], 44, self.blocks)], []))
+        self.assertEqual(logits.dtype, torch.bfloat16)
+        torch.testing.assert_close(logits.double(), plain[44:], rtol=0.1, atol=0.1)
 
 
 class Serving(unittest.TestCase):
@@ -154,13 +173,13 @@ class Serving(unittest.TestCase):
             queue.done(planned, [1] * len(planned), 1.0)
         self.assertEqual(plans, [[("a", 4), ("b", 6)], [("a", 1), ("b", 9)], [("a", 1), ("b", 5)], [("a", 1), ("b", 1)]])
 
-    def test_preemption_does_not_change_the_output(self):
+    def test_preemption_and_graphs_do_not_change_the_output(self):
         draw = random.Random(5)
         prompts = [[draw.randrange(SHAPE.vocab) for _ in range(30)] for _ in range(3)]
 
-        def outputs(blocks):
+        def outputs(blocks, graph=None):
             model = tiny_model(blocks)
-            queue, runner = st.Scheduler(blocks, 16, 40, 8), st.Runner(model, 8)
+            queue, runner = st.Scheduler(blocks, 16, 40, 8), st.Runner(model, 8, graph)
             requests = [st.Request(str(i), 0.0, prompt, 40) for i, prompt in enumerate(prompts)]
             queue.waiting.extend(requests)
             while queue.waiting or queue.running:
@@ -170,6 +189,8 @@ class Serving(unittest.TestCase):
 
         (roomy, none), (tight, some) = outputs(20), outputs(8)
         self.assertEqual((none, roomy), (0, tight))
+        self.assertEqual(outputs(20, PaddedStep), (roomy, 0))
+        self.assertEqual(outputs(8, PaddedStep), (tight, some))
         self.assertGreater(some, 0)
 
     def test_files_of_a_run(self):
