@@ -452,7 +452,10 @@ def points_done(path):
     lines = text.splitlines() or [""]
     if lines[0] != ",".join(COLUMNS):
         raise Refused(f"{path} has other columns than {','.join(COLUMNS)}; choose another --out")
-    return {tuple(int(row[name]) for name in (*COLUMNS[:3], "prefill_pairs")) for row in csv.DictReader(lines)}
+    try:
+        return {tuple(int(row[name]) for name in (*COLUMNS[:3], "prefill_pairs")) for row in csv.DictReader(lines)}
+    except (TypeError, ValueError):
+        raise Refused(f"{path} has a line that is no point; correct it or choose another --out") from None
 
 
 def profile(arguments):
@@ -550,7 +553,10 @@ def keep_environment(path, found):
     """Writes the environment, or refuses to add to points that were measured in another one."""
     same = ("device", "torch", "dtype", "shape", "measured_layers", "block_size")
     if path.exists():
-        earlier = json.loads(path.read_text())
+        try:
+            earlier = json.loads(path.read_text())
+        except ValueError:
+            raise Refused(f"{path} is not JSON; choose another --out") from None
         other = [key for key in same if earlier.get(key) != found.get(key)]
         if other:
             raise Refused(f"{path} was measured with another {', '.join(other)}; choose another --out")

@@ -250,6 +250,8 @@ class Profile(unittest.TestCase):
             again = path.read_text().splitlines()
             self.assertEqual((again[:len(kept)], len(again)), (kept, len(rows) + 1))
             self.assertIn("0 measured, 0 left", told(words)[1])
+            path.write_text(whole + "a,b\n")
+            self.assertIn("has a line that is no point", told(words)[1])
             code, said = told([*words, "--hidden", 32])
             self.assertEqual(code, 2)
             self.assertIn("measured with another shape", said)
