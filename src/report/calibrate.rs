@@ -194,7 +194,7 @@ mod tests {
         for (k, context) in (1..40).flat_map(|k| [0, 20_000, 90_000].map(|context| (k, context))) {
             let wave = 1.0 + 0.01 * f64::from(k * 3 + context / 7000).sin();
             let seconds = wave * (0.01 + 5e-5 * f64::from(17 * k) + 1e-7 * f64::from(context));
-            text += &format!("0,{},{context},{seconds}\n", 17 * k);
+            text = format!("{text}0,{},{context},{seconds}\n", 17 * k);
         }
         let selection = Selection { max_tokens: 4096, tensor_parallel: None, layers: None };
         let profile = profile::read("p.csv", text.as_bytes(), &selection).unwrap();

@@ -141,7 +141,7 @@ mod tests {
         let mut text = "tokens,context_tokens,seconds\n".to_owned();
         for (tokens, context) in [(1, 100), (1, 5000), (64, 0), (64, 9000), (256, 70)] {
             let seconds = 0.01 + 1e-4 * f64::from(tokens) + 1e-7 * f64::from(context);
-            text.push_str(&format!("{tokens},{context},{seconds}\n"));
+            text = format!("{text}{tokens},{context},{seconds}\n");
         }
         let profile = read(&text).unwrap();
         assert_relative_eq!(profile.per_context_token_s, 1e-7, max_relative = 1e-9);

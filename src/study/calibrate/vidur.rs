@@ -78,7 +78,7 @@ mod tests {
         let mut text = format!("{},num_tokens,num_tensor_parallel_workers\n", names.join(","));
         for n in tokens {
             let cells: Vec<String> = (1..=9).map(|k| (1e-3 * (k * n) as f64).to_string()).collect();
-            text += &format!("{},{n},{degree}\n", cells.join(","));
+            text = format!("{text}{},{n},{degree}\n", cells.join(","));
         }
         text
     }

@@ -15,6 +15,7 @@ mod predicted;
 mod priority;
 mod renewal;
 mod sharing;
+mod tokens;
 mod transient;
 
 use super::answer::{Answer, Method};
@@ -39,6 +40,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Model> {
         disciplines::MODELS,
         predicted::MODELS,
         batch::MODELS,
+        tokens::MODELS,
         sharing::MODELS,
         transient::MODELS,
         networks::MODELS,

@@ -1,7 +1,7 @@
 //! The number of customers at a time, before the stationary state.
 
 use super::{LAMBDA, MU, parameter};
-use crate::queueing::transient::{Mm1At, MmcFluid, sinusoidal_mean};
+use crate::queueing::transient::{Mm1At, MmcDiffusion, MmcFluid, sinusoidal_mean};
 use crate::study::queues::answer::{Answer, Method};
 use crate::study::queues::catalogue::{Kind, Model, Parameter};
 use crate::study::queues::parameters::Values;
@@ -45,6 +45,16 @@ pub(super) const MODELS: &[Model] = &[
         parameters: &[LAMBDA, MU, SERVERS, START, TIME],
         example: "--lambda 8 --servers 10 --start 30 --time 5",
         answer: fluid,
+        simulation: Some(fluid_trial),
+    },
+    Model {
+        name: "mmc-diffusion",
+        family: FAMILY,
+        summary: "The diffusion of M/M/c: mean and variance along the fluid path",
+        reference: "Mandelbaum, Massey and Reiman 1998, Queueing Systems 30:149–201; Massey and Pender 2013, Queueing Systems 75:243–277",
+        parameters: &[LAMBDA, MU, SERVERS, START, TIME],
+        example: "--lambda 90 --servers 100 --start 150 --time 5",
+        answer: diffusion,
         simulation: Some(fluid_trial),
     },
 ];
@@ -109,4 +119,17 @@ fn fluid(values: &Values<'_>) -> Result<Answer, QueueProblem> {
 fn fluid_trial(values: &Values<'_>) -> Result<Trial, QueueProblem> {
     let (lambda, mu, servers) = (values.number("lambda")?, values.number("mu")?, values.whole("servers")?);
     paths(values, move |_| lambda, lambda, move |present| mu * present.min(servers) as f64)
+}
+
+fn diffusion(values: &Values<'_>) -> Result<Answer, QueueProblem> {
+    let queue = MmcDiffusion::new(values.number("lambda")?, values.number("mu")?, values.number("servers")?)?;
+    let (mean, variance) = queue.at(values.number("start")?, values.number("time")?)?;
+    Ok(number(Answer::default(), mean, Method::Approximation).named(
+        "variance_number",
+        "Var N(t)",
+        "their variance",
+        "",
+        variance,
+        Method::Approximation,
+    ))
 }
