@@ -22,5 +22,6 @@ pub use mm_bulk::MmBulk;
 pub use mm_bulk_minimum::MmBulkMinimum;
 pub use token_time::TokenTime;
 pub use walk::Bulk;
+pub(crate) use walk::mean_above;
 pub use walk_law::BulkLaw;
 pub use whole_sizes::WholeSizes;

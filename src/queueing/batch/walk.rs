@@ -76,7 +76,7 @@ impl Bulk {
 }
 
 /// E(A − m)⁺ of A ~ Poisson(mean); above a mean of 10⁷ by the normal law.
-fn mean_above(mean: f64, m: f64) -> f64 {
+pub(crate) fn mean_above(mean: f64, m: f64) -> f64 {
     if mean <= 0.0 {
         return 0.0;
     }

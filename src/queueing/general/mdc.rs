@@ -8,8 +8,8 @@
 //! at .24, as Whitt has it, by up to 13.1 %.
 
 use nalgebra::Complex;
-use statrs::function::gamma::ln_gamma;
 
+use crate::queueing::batch::mean_above;
 use crate::queueing::error::{QueueError, not_negative, positive};
 
 /// The series is left for the roots when its terms fall by less than this in the logarithm.
@@ -72,21 +72,6 @@ fn by_series(load: f64, servers: f64) -> f64 {
     loop {
         k += 1.0;
         let term = mean_above(k * load, k * servers) / k;
-        sum += term;
-        if term <= 1e-17 * sum {
-            return sum;
-        }
-    }
-}
-
-/// E(A − m)⁺ of A ~ Poisson(mean), mean < m.
-fn mean_above(mean: f64, m: f64) -> f64 {
-    let mut mass = (m * mean.ln() - mean - ln_gamma(m + 1.0)).exp();
-    let (mut sum, mut above) = (0.0, 0.0);
-    loop {
-        above += 1.0;
-        mass *= mean / (m + above);
-        let term = above * mass;
         sum += term;
         if term <= 1e-17 * sum {
             return sum;
