@@ -46,7 +46,7 @@ pub(super) const MODELS: &[Model] = &[
     Model {
         name: "ggc",
         family: FAMILY,
-        summary: "G/G/c: the same before several servers",
+        summary: "G/G/c: times of any law, several servers; approximations by two moments",
         reference: "Allen 1990, Probability, Statistics, and Queueing Theory, §5.3; Kimura 1986; Whitt 1993; Wolff 1977",
         parameters: &[LAMBDA, RHO, super::renewal::ARRIVALS, CA2, MU, SERVICE, CS2, SERVERS],
         example: "--rho 0.8 --servers 3 --arrivals erlang:2 --service h2:4",
