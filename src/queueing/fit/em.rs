@@ -36,6 +36,15 @@ pub struct HyperErlangFit {
 
 impl HyperErlangFit {
     /// The branches of positive weight.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::fit::fit_hyper_erlang;
+    /// // One branch of two phases keeps the mean, 2: all the weight, 2/2 per second.
+    /// let fit = fit_hyper_erlang(&[0.5, 1.0, 2.5, 4.0], &[2])?;
+    /// let branch = fit.branches()[0];
+    /// assert!((branch.probability - 1.0).abs() < 1e-14 && (branch.rate_per_s - 1.0).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn branches(&self) -> &[Branch] {
         &self.branches
     }
@@ -44,6 +53,14 @@ impl HyperErlangFit {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] where rates fall out of the range of numbers.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::fit::fit_hyper_erlang;
+    /// // Each step keeps the mean of the times, whatever the branches.
+    /// let fit = fit_hyper_erlang(&[0.5, 1.0, 2.5, 4.0], &[2, 1])?;
+    /// assert!((fit.law()?.mean_s() - 2.0).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn law(&self) -> Result<PhaseType, QueueError> {
         let total: f64 = self.branches.iter().map(|branch| branch.probability).sum();
         let parts = self.branches.iter().map(|b| (b.probability / total, b.phases, b.rate_per_s));
@@ -51,16 +68,41 @@ impl HyperErlangFit {
     }
 
     /// The log-likelihood before each step, and of the result; it never falls.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::fit::fit_hyper_erlang;
+    /// // Expectation and maximisation never lower it.
+    /// let fit = fit_hyper_erlang(&[0.1, 0.2, 0.5, 1.0, 5.0, 9.0], &[1, 1])?;
+    /// let values = fit.log_likelihoods();
+    /// assert!(values.len() > 1 && values.windows(2).all(|pair| pair[1] > pair[0] - 1e-12));
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn log_likelihoods(&self) -> &[f64] {
         &self.log_likelihoods
     }
 
     /// The log-likelihood of the result.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::fit::fit_hyper_erlang;
+    /// // Two phases of rate 1 have the density xe⁻ˣ: ln(0.5·1·2.5·4) − 8.
+    /// let fit = fit_hyper_erlang(&[0.5, 1.0, 2.5, 4.0], &[2])?;
+    /// assert!((fit.log_likelihood() - (5_f64.ln() - 8.0)).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn log_likelihood(&self) -> f64 {
         self.log_likelihoods.last().copied().unwrap_or(f64::NEG_INFINITY)
     }
 
     /// Schwarz's criterion, k ln n − 2 ln L with k = 2M − 1 weights and rates; the least is best.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::fit::fit_hyper_erlang;
+    /// // One rate, four times of mean 2: ln L = −4(1 + ln 2).
+    /// let fit = fit_hyper_erlang(&[0.5, 1.0, 2.5, 4.0], &[1])?;
+    /// assert!((fit.bic() - (4_f64.ln() + 8.0 * (1.0 + 2_f64.ln()))).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn bic(&self) -> f64 {
         self.parameters as f64 * (self.times as f64).ln() - 2.0 * self.log_likelihood()
     }

@@ -40,6 +40,13 @@ pub fn two_moments(mean_s: f64, squared_cv: f64) -> Result<PhaseType, QueueError
 ///
 /// # Errors
 /// [`QueueError::Parameter`] for a mean out of range; [`QueueError::Outside`] unless 1/1000 ≤ cv² < 1.
+///
+/// ```
+/// // Of phases of mean 1, one with probability 2/3, else two: E[X] = 4/3, E[X²] = (2·2 + 6)/3, cv² = 7/8.
+/// let law = fluidsim::queueing::fit::erlang_mixture(4.0 / 3.0, 0.875)?;
+/// assert!((law.start()[1] - 2.0 / 3.0).abs() < 1e-13 && (law.exit()[1] - 1.0).abs() < 1e-13);
+/// # Ok::<(), fluidsim::queueing::QueueError>(())
+/// ```
 pub fn erlang_mixture(mean_s: f64, squared_cv: f64) -> Result<PhaseType, QueueError> {
     positive("mean_s", mean_s)?;
     within("squared_cv", squared_cv, 1.0 / MOST_PHASES, 1.0)?;
@@ -79,6 +86,13 @@ pub fn hyperexponential_balanced(mean_s: f64, squared_cv: f64) -> Result<PhaseTy
 ///
 /// # Errors
 /// [`QueueError::Parameter`] for a mean out of range; [`QueueError::Outside`] unless cv² > 1.
+///
+/// ```
+/// let law = fluidsim::queueing::fit::hyperexponential_gamma(1.0, 4.0)?;
+/// // (1 + 4)(1 + 2·4).
+/// assert!((law.moment(2) - 5.0).abs() < 1e-12 && (law.moment(3) - 45.0).abs() < 1e-11);
+/// # Ok::<(), fluidsim::queueing::QueueError>(())
+/// ```
 pub fn hyperexponential_gamma(mean_s: f64, squared_cv: f64) -> Result<PhaseType, QueueError> {
     positive("mean_s", mean_s)?;
     within("squared_cv", squared_cv, 1.0, f64::INFINITY)?;
@@ -146,6 +160,14 @@ pub fn three_moments(mean_s: f64, second_s2: f64, third_s3: f64) -> Result<Phase
 
 /// Least and greatest E\[X³\]/E\[X\]³ of an acyclic law of two phases with cv² ≥ ½ (Telek and Heindl 2002): between 3(3c − 1 + √2(1 − c)^{3/2})
 /// and 6c up to c = cv² = 1, above 1.5(1 + c)² beyond.
+///
+/// ```
+/// use fluidsim::queueing::fit::third_moment_bounds;
+/// // Erlang-2, 2·3·4/2³, is all there is at cv² = ½.
+/// let (least, most) = third_moment_bounds(0.5);
+/// assert!((least - 3.0).abs() < 1e-14 && (most - 3.0).abs() < 1e-14);
+/// assert_eq!(third_moment_bounds(4.0), (37.5, f64::INFINITY));
+/// ```
 pub fn third_moment_bounds(squared_cv: f64) -> (f64, f64) {
     let c = squared_cv;
     if c > 1.0 {

@@ -67,6 +67,14 @@ impl Map {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless the rate is positive and finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// let map = Map::poisson(2.0)?;
+    /// // Exponential intervals, each independent of the next.
+    /// assert!((map.rate_per_s() - 2.0).abs() < 1e-14 && (map.squared_cv()? - 1.0).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn poisson(arrivals_per_s: f64) -> Result<Self, QueueError> {
         positive("arrivals_per_s", arrivals_per_s)?;
         Self::new(&[vec![-arrivals_per_s]], &[vec![arrivals_per_s]])
@@ -76,6 +84,14 @@ impl Map {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a law with phases that are never entered and form a class of their own.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, PhaseType};
+    /// let map = Map::renewal(&PhaseType::erlang(0.5, 2)?)?;
+    /// // One over the mean; cv² of two phases.
+    /// assert!((map.rate_per_s() - 2.0).abs() < 1e-14 && (map.squared_cv()? - 0.5).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn renewal(interval: &PhaseType) -> Result<Self, QueueError> {
         Self::from_parts(interval.rates().clone(), interval.exit() * interval.start().transpose())
     }
@@ -84,6 +100,14 @@ impl Map {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a matrix that is no generator, or rates that are negative, not finite, or all 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // A ring of three states left at rates 1, 2, 2: time in them as 1 : ½ : ½, so λ = ½·1 + ¼·2 + ¼·6.
+    /// let ring = [vec![-1.0, 1.0, 0.0], vec![0.0, -2.0, 2.0], vec![2.0, 0.0, -2.0]];
+    /// assert!((Map::mmpp(&ring, &[1.0, 2.0, 6.0])?.rate_per_s() - 2.5).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mmpp(generator: &[Vec<f64>], arrivals_per_s: &[f64]) -> Result<Self, QueueError> {
         let generator = square("generator", generator)?;
         if arrivals_per_s.len() != generator.nrows() {
@@ -101,6 +125,13 @@ impl Map {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] as for [`Map::mmpp`], or for a state that is never left.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // Interrupted Poisson, on for a mean of 1 s, off for ½ s: λ = 3·⅔.
+    /// assert!((Map::mmpp2([1.0, 2.0], [3.0, 0.0])?.rate_per_s() - 2.0).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mmpp2(leave_per_s: [f64; 2], arrivals_per_s: [f64; 2]) -> Result<Self, QueueError> {
         let [a, b] = leave_per_s;
         positive("leave_per_s", a)?;
@@ -130,6 +161,14 @@ impl Map {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 < kept ≤ 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// let map = Map::mmpp2([1.0, 1.0], [1.0, 3.0])?.thinned(0.5)?;
+    /// // Half the rate; of the index of dispersion, 1.5, half of what exceeds 1.
+    /// assert!((map.rate_per_s() - 1.0).abs() < 1e-14 && (map.dispersion_limit() - 1.25).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn thinned(&self, kept: f64) -> Result<Self, QueueError> {
         if !(kept > 0.0 && kept <= 1.0) {
             return Err(QueueError::Parameter { name: "kept", value: kept, must: "above 0 and at most 1" });
@@ -138,26 +177,66 @@ impl Map {
     }
 
     /// The number of phases.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// let map = Map::mmpp2([1.0, 1.0], [1.0, 3.0])?;
+    /// // Each state of one with each of the other.
+    /// assert_eq!(map.superposed(&map)?.phases(), 4);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn phases(&self) -> usize {
         self.phase_law.len()
     }
 
     /// D₀, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // Each state is left at rate 1 and has arrivals at 1 or 3; its diagonal holds both.
+    /// let map = Map::mmpp2([1.0, 1.0], [1.0, 3.0])?;
+    /// assert_eq!(map.silent(), &nalgebra::dmatrix![-2.0, 1.0; 1.0, -4.0]);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn silent(&self) -> &DMatrix<f64> {
         &self.silent
     }
 
     /// D₁, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // An arrival of a modulated Poisson process does not change the state.
+    /// let map = Map::mmpp2([1.0, 1.0], [1.0, 3.0])?;
+    /// assert_eq!(map.arriving(), &nalgebra::dmatrix![1.0, 0.0; 0.0, 3.0]);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn arriving(&self) -> &DMatrix<f64> {
         &self.arriving
     }
 
     /// θ, the stationary law of the phase.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // Means of a stay are 1 and ⅓.
+    /// let map = Map::mmpp2([1.0, 3.0], [1.0, 5.0])?;
+    /// assert!((map.phase_law()[0] - 0.75).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn phase_law(&self) -> &DVector<f64> {
         &self.phase_law
     }
 
     /// λ = θD₁1, arrivals per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // ¾·1 + ¼·5.
+    /// let map = Map::mmpp2([1.0, 3.0], [1.0, 5.0])?;
+    /// assert!((map.rate_per_s() - 2.0).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn rate_per_s(&self) -> f64 {
         self.phase_law.dot(&self.arriving.column_sum())
     }
@@ -166,6 +245,14 @@ impl Map {
     ///
     /// # Errors
     /// None for a process that could be made; [`QueueError::Parameter`] would tell of phases without a way to an arrival.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // Arrivals only in the first state: −D₀ = (4 −1; −2 2), E[X] = ½, E[X²] = 2(⅓·½ + ⅙·1) = ⅔.
+    /// let interval = Map::mmpp2([1.0, 2.0], [3.0, 0.0])?.interval()?;
+    /// assert!((interval.mean_s() - 0.5).abs() < 1e-14 && (interval.moment(2) - 2.0 / 3.0).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn interval(&self) -> Result<PhaseType, QueueError> {
         let start = self.arriving.tr_mul(&self.phase_law) / self.rate_per_s();
         PhaseType::from_parts(start, self.silent.clone())
@@ -175,6 +262,14 @@ impl Map {
     ///
     /// # Errors
     /// As [`Map::interval`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // Interrupted Poisson: 1 + 2λr₁/(r₁ + r₂)² = 1 + 2·3·1/9.
+    /// let map = Map::mmpp2([1.0, 2.0], [3.0, 0.0])?;
+    /// assert!((map.squared_cv()? - 5.0 / 3.0).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn squared_cv(&self) -> Result<f64, QueueError> {
         Ok(self.interval()?.squared_cv())
     }
@@ -183,6 +278,15 @@ impl Map {
     ///
     /// # Errors
     /// As [`Map::interval`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// // P = (4 3; 1 6)/7 has eigenvalues 1 and 3/7; E[X₀X₁] = 13/49, cv² = 9/7, so r₁ = (4·13/49 − 1)·7/9 = 1/21.
+    /// let map = Map::mmpp2([1.0, 1.0], [1.0, 3.0])?;
+    /// assert!((map.autocorrelation(1)? - 1.0 / 21.0).abs() < 1e-13);
+    /// assert!((map.autocorrelation(2)? - 1.0 / 21.0 * 3.0 / 7.0).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn autocorrelation(&self, lag: u32) -> Result<f64, QueueError> {
         let interval = self.interval()?;
         let inverse = (-&self.silent).lu();
@@ -224,6 +328,14 @@ impl Map {
     }
 
     /// The limit of IDC(t), 1 − 2λ + (2/λ)θD₁(1θ − D)^{−1}D₁1 with D = D₀ + D₁.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, PhaseType};
+    /// // Of a renewal process it is cv².
+    /// let map = Map::renewal(&PhaseType::erlang(3.0, 4)?)?;
+    /// assert!((map.dispersion_limit() - 0.25).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn dispersion_limit(&self) -> f64 {
         let once = self.deviation(&self.arriving.column_sum());
         let flow = self.arriving.tr_mul(&self.phase_law);
@@ -231,6 +343,16 @@ impl Map {
     }
 
     /// `count` successive intervals of a stationary process seen from an arrival, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::Map;
+    /// use rand::SeedableRng;
+    /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let sum: f64 = Map::poisson(2.0)?.sample_intervals(10_000, &mut rng).iter().sum();
+    /// // Mean 5000, standard deviation 50.
+    /// assert!((sum - 5000.0).abs() < 250.0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sample_intervals(&self, count: usize, rng: &mut impl Rng) -> Vec<f64> {
         let rate = self.rate_per_s();
         let start = self.arriving.tr_mul(&self.phase_law) / rate;

@@ -221,6 +221,14 @@ impl MapMc {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapMc};
+    /// // M/M/3 with 2 erlangs: cμ − λ = μ = 1, so P(T > t) = e⁻ᵗ(1 + Ct), C = 4/9; at t = 9/4 it is 2e⁻ᵗ.
+    /// let queue = MapMc::new(&Map::poisson(2.0)?, 1.0, 3)?;
+    /// assert!((queue.sojourn_quantile_s(1.0 - 2.0 * (-2.25f64).exp())? - 2.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         Ok(self.line.sojourn_quantile_s(probability(p)?))
     }

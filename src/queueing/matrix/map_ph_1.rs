@@ -51,6 +51,15 @@ impl MapPh1 {
     }
 
     /// The solved chain; its levels are customers in the system, its phases (of arrivals, of service).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1, ρ = .8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // P(idle) = 1 − ρ, whatever the service.
+    /// assert!((queue.chain().tail(1) - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn chain(&self) -> &Qbd {
         &self.chain
     }
@@ -229,6 +238,15 @@ impl MapPh1 {
     }
 
     /// P(sojourn ≤ t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // Exponential at μ − λ; the 95 % quantile with mpmath.
+    /// assert!((queue.sojourn_cdf(14.9786613678) - 0.95).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 {
             return 0.0;
@@ -240,6 +258,15 @@ impl MapPh1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // ln 100/(μ − λ).
+    /// assert!((queue.sojourn_quantile_s(0.99)? - 23.0258509299).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         Ok(self.line.sojourn_quantile_s(probability(p)?))
     }

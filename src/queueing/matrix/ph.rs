@@ -67,8 +67,7 @@ impl PhaseType {
     /// [`QueueError::Parameter`] unless the mean is positive and finite, as in every constructor here.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// let law = PhaseType::exponential(2.0)?;
+    /// let law = fluidsim::queueing::matrix::PhaseType::exponential(2.0)?;
     /// // One mean.
     /// assert!((law.survival(2.0) - (-1f64).exp()).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
@@ -83,9 +82,8 @@ impl PhaseType {
     /// [`QueueError::Parameter`] for no phases or a mean that is not positive and finite.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
     /// // The median of Erlang-2 of mean 2: (1 + x)e⁻ˣ = ½.
-    /// let law = PhaseType::erlang(2.0, 2)?;
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
     /// assert!((law.quantile_s(0.5)? - 1.6783469900166605).abs() < 1e-12);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -101,8 +99,7 @@ impl PhaseType {
     /// [`QueueError::Parameter`] for no phases or a rate that is not positive and finite.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// let law = PhaseType::generalised_erlang(&[1.0, 2.0])?;
+    /// let law = fluidsim::queueing::matrix::PhaseType::generalised_erlang(&[1.0, 2.0])?;
     /// // 1 + 1/2.
     /// assert!((law.mean_s() - 1.5).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
@@ -116,6 +113,12 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for no phases, a rate that is not positive and finite, or a probability outside \[0, 1\].
+    ///
+    /// ```
+    /// let law = fluidsim::queueing::matrix::PhaseType::coxian(&[(1.0, 0.5), (2.0, 0.0)])?;
+    /// assert!((law.mean_s() - (1.0 + 0.5 / 2.0)).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn coxian(phases: &[(f64, f64)]) -> Result<Self, QueueError> {
         let n = phases.len();
         positive("phases", n as f64)?;
@@ -137,6 +140,12 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for no branches, a probability or rate out of range, or probabilities that do not sum to 1.
+    ///
+    /// ```
+    /// let law = fluidsim::queueing::matrix::PhaseType::hyperexponential(&[(0.4, 1.0), (0.6, 0.5)])?;
+    /// assert!((law.survival(2.0) - (0.4 * (-2f64).exp() + 0.6 * (-1f64).exp())).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn hyperexponential(branches: &[(f64, f64)]) -> Result<Self, QueueError> {
         positive("branches", branches.len() as f64)?;
         for &(_, rate) in branches {
@@ -151,6 +160,12 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] as for [`PhaseType::hyperexponential`], or for a branch of no phases.
+    ///
+    /// ```
+    /// let law = fluidsim::queueing::matrix::PhaseType::hyper_erlang(&[(0.4, 2, 1.0), (0.6, 1, 0.5)])?;
+    /// assert!((law.mean_s() - (0.4 * 2.0 / 1.0 + 0.6 * 1.0 / 0.5)).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn hyper_erlang(branches: &[(f64, u32, f64)]) -> Result<Self, QueueError> {
         let mut parts = Vec::new();
         for &(probability, phases, rate) in branches {
@@ -165,6 +180,13 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for no laws, or probabilities that are negative or do not sum to 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::mixture(&[(0.25, PhaseType::exponential(1.0)?), (0.75, PhaseType::erlang(2.0, 2)?)])?;
+    /// assert!((law.mean_s() - (0.25 * 1.0 + 0.75 * 2.0)).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mixture(parts: &[(f64, PhaseType)]) -> Result<Self, QueueError> {
         let n = parts.iter().map(|(_, law)| law.phases()).sum();
         positive("laws", n as f64)?;
@@ -223,8 +245,7 @@ impl PhaseType {
     /// [`QueueError::Parameter`] unless the factor is positive and finite.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// let law = PhaseType::exponential(1.0)?.scaled(3.0)?;
+    /// let law = fluidsim::queueing::matrix::PhaseType::exponential(1.0)?.scaled(3.0)?;
     /// // Three times as long.
     /// assert!((law.mean_s() - 3.0).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
@@ -250,6 +271,13 @@ impl PhaseType {
     }
 
     /// t = −T1, rates of absorption per second.
+    ///
+    /// ```
+    /// // Only the last of two phases in a row ends it.
+    /// let law = fluidsim::queueing::matrix::PhaseType::generalised_erlang(&[1.0, 2.0])?;
+    /// assert_eq!(law.exit(), &nalgebra::dvector![0.0, 2.0]);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn exit(&self) -> &DVector<f64> {
         &self.exit
     }
@@ -257,10 +285,8 @@ impl PhaseType {
     /// E\[X\], seconds.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // As given.
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s.
     /// assert!((law.mean_s() - 2.0).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -271,10 +297,8 @@ impl PhaseType {
     /// Var X / E\[X\]².
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // 1/2 of two phases.
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s: 2/2².
     /// assert!((law.squared_cv() - 0.5).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -285,10 +309,8 @@ impl PhaseType {
     /// E\[Xᵏ\] = k! α(−T)^{−k}1, secondsᵏ.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // 2²(1 + 1/2).
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s: 2 + 2².
     /// assert!((law.moment(2) - 6.0).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -304,10 +326,8 @@ impl PhaseType {
     /// P(X > x), by uniformisation.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // e⁻ˣ(1 + x).
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s: e⁻ˣ(1 + x).
     /// assert!((law.survival(1.0) - 2.0 * (-1f64).exp()).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -318,10 +338,8 @@ impl PhaseType {
     /// P(X ≤ x).
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // 1 − e⁻ˣ(1 + x).
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s: 1 − e⁻ˣ(1 + x).
     /// assert!((law.cdf(1.0) - (1.0 - 2.0 * (-1f64).exp())).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -332,10 +350,8 @@ impl PhaseType {
     /// The density at x, per second.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // xe⁻ˣ.
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s: xe⁻ˣ.
     /// assert!((law.density(1.0) - (-1f64).exp()).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```
@@ -350,6 +366,12 @@ impl PhaseType {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// let law = fluidsim::queueing::matrix::PhaseType::exponential(2.0)?;
+    /// assert!((law.quantile_s(0.75)? - 2.0 * 4_f64.ln()).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         Ok(self.series().quantile(probability(p)?, self.mean_s()))
     }
@@ -360,10 +382,8 @@ impl PhaseType {
     /// [`QueueError::Parameter`] for s that is negative or not finite.
     ///
     /// ```
-    /// # use fluidsim::queueing::matrix::PhaseType;
-    /// // Mean 2 s, two phases.
-    /// let law = PhaseType::erlang(2.0, 2)?;
-    /// // (1/(1 + s))².
+    /// let law = fluidsim::queueing::matrix::PhaseType::erlang(2.0, 2)?;
+    /// // Two phases of mean 1 s: (1/(1 + s))².
     /// assert!((law.transform(1.0)? - 0.25).abs() < 1e-9);
     /// # Ok::<(), fluidsim::queueing::QueueError>(())
     /// ```

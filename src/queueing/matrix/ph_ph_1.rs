@@ -34,6 +34,15 @@ impl PhPh1 {
     }
 
     /// The solved chain; its levels are customers in the system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/E2/1, ρ = .9.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.0 / 0.9, 2)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // P(busy) = ρ.
+    /// assert!((queue.chain().tail(1) - 0.9).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn chain(&self) -> &Qbd {
         self.queue.chain()
     }
@@ -151,16 +160,41 @@ impl PhPh1 {
     }
 
     /// The share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/M/1, ρ = .8: with σ = 0.739852949126 of GI/M/1, an arrival waits with probability σ.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.25, 2)?, &PhaseType::exponential(1.0)?)?;
+    /// assert!((queue.wait_probability() - 0.739852949126).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.queue.wait_probability()
     }
 
     /// P(wait > t), without loss of digits in the tail.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/M/1, ρ = .8: with σ = 0.739852949126 of GI/M/1, σe^{−(1−σ)t}.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.25, 2)?, &PhaseType::exponential(1.0)?)?;
+    /// let sigma: f64 = 0.739852949126;
+    /// assert!((queue.wait_survival(10.0) - sigma * (-10.0 * (1.0 - sigma)).exp()).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_survival(&self, t_s: f64) -> f64 {
         self.queue.wait_survival(t_s)
     }
 
     /// P(wait ≤ t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/M/1, ρ = .8: with σ = 0.739852949126 of GI/M/1, 1 − σ do not wait.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.25, 2)?, &PhaseType::exponential(1.0)?)?;
+    /// assert!((queue.wait_cdf(0.0) - (1.0 - 0.739852949126)).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         self.queue.wait_cdf(t_s)
     }
@@ -184,6 +218,15 @@ impl PhPh1 {
     }
 
     /// P(sojourn ≤ t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/M/1, ρ = .8: with σ = 0.739852949126 of GI/M/1, 1 − e^{−(1−σ)t}.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.25, 2)?, &PhaseType::exponential(1.0)?)?;
+    /// let sigma: f64 = 0.739852949126;
+    /// assert!((queue.sojourn_cdf(10.0) - (1.0 - (-10.0 * (1.0 - sigma)).exp())).abs() < 1e-10);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         self.queue.sojourn_cdf(t_s)
     }
@@ -192,6 +235,15 @@ impl PhPh1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{PhPh1, PhaseType};
+    /// // E2/M/1, ρ = .8: with σ = 0.739852949126 of GI/M/1, exponential at the rate 1 − σ.
+    /// let queue = PhPh1::new(&PhaseType::erlang(1.25, 2)?, &PhaseType::exponential(1.0)?)?;
+    /// let expected = 20_f64.ln() / (1.0 - 0.739852949126);
+    /// assert!((queue.sojourn_quantile_s(0.95)? - expected).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         self.queue.sojourn_quantile_s(p)
     }

@@ -74,21 +74,58 @@ impl Qbd {
     }
 
     /// R: times spent in each phase of the next level before the return, per time in this.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // ρ.
+    /// assert!((queue.chain().rate_matrix()[(0, 0)] - 0.8).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn rate_matrix(&self) -> &DMatrix<f64> {
         &self.rate
     }
 
     /// G: the law of the phase in which the next lower level is entered.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // The next service begins with its first phase.
+    /// let found = queue.chain().first_passage() - nalgebra::dmatrix![1.0, 0.0; 1.0, 0.0];
+    /// assert!(found.amax() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn first_passage(&self) -> &DMatrix<f64> {
         &self.first_passage
     }
 
     /// The greatest entry of A₀ + RA₁ + R²A₂ relative to the greatest of A₁: what rounding left.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // A few units of rounding.
+    /// assert!(queue.chain().residual() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn residual(&self) -> f64 {
         self.residual
     }
 
     /// The spectral radius of R, at which probabilities of levels fall: by 60 squarings, ‖R^{2^k}‖^{2^{−k}}.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/H2/1, cv² = 4, ρ = ½: by an independent solver.
+    /// let service = fluidsim::queueing::fit::hyperexponential_balanced(1.0, 4.0)?;
+    /// let queue = MapPh1::new(&Map::poisson(0.5)?, &service)?;
+    /// assert!((queue.chain().spectral_radius() - 0.771699887058).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn spectral_radius(&self) -> f64 {
         let (mut power, mut log, mut share) = (self.rate.clone(), 0.0, 1.0);
         for _ in 0..60 {
@@ -105,6 +142,16 @@ impl Qbd {
     }
 
     /// πₙ, the probabilities of level n by phase.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // One phase: (1 − ρ)ρ².
+    /// let law = queue.chain().level(2);
+    /// assert!(law.len() == 1 && (law[0] - 0.128).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn level(&self, n: u64) -> DVector<f64> {
         if n == 0 {
             return self.level_0.clone();
@@ -113,11 +160,29 @@ impl Qbd {
     }
 
     /// P(level = n).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // (1 − ρ)ρⁿ.
+    /// assert!((queue.chain().probability(1) - 0.16).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         self.level(n).sum()
     }
 
     /// P(level ≥ n).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // ρⁿ.
+    /// assert!((queue.chain().tail(3) - 0.512).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn tail(&self, n: u64) -> f64 {
         if n == 0 {
             return 1.0;
@@ -126,16 +191,44 @@ impl Qbd {
     }
 
     /// Σ_{n≥1} πₙ, by phase.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // Busy 0.8 of the time, half of it with each phase.
+    /// let law = queue.chain().above_boundary();
+    /// assert!((law[0] - 0.4).abs() < 1e-13 && (law[1] - 0.4).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn above_boundary(&self) -> DVector<f64> {
         self.visits.tr_mul(&self.level_1)
     }
 
     /// E\[level\] = π₁(I − R)^{−2}1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/E2/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::erlang(1.0, 2)?)?;
+    /// // Pollaczek–Khinchine: ρ + λ²E[S²]/(2(1 − ρ)) = 0.8 + 0.64·1.5/0.4.
+    /// assert!((queue.chain().mean_level() - 3.2).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_level(&self) -> f64 {
         self.factorial_moment(1)
     }
 
     /// E\[n(n−1)…(n−k+1)\] = k! π₁R^{k−1}(I − R)^{−k−1}1 of the level n, k ≥ 1; 1 for k = 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // Of a geometric law, k!(ρ/(1 − ρ))ᵏ.
+    /// assert!((queue.chain().factorial_moment(2) - 32.0).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn factorial_moment(&self, k: u32) -> f64 {
         if k == 0 {
             return 1.0;
@@ -151,6 +244,15 @@ impl Qbd {
     }
 
     /// Var\[level\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::{Map, MapPh1, PhaseType};
+    /// // M/M/1 with ρ = 0.8.
+    /// let queue = MapPh1::new(&Map::poisson(0.8)?, &PhaseType::exponential(1.0)?)?;
+    /// // ρ/(1 − ρ)².
+    /// assert!((queue.chain().level_variance() - 20.0).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn level_variance(&self) -> f64 {
         let mean = self.mean_level();
         self.factorial_moment(2) + mean - mean * mean

@@ -123,6 +123,14 @@ impl Jackson {
     }
 
     /// W = L/Σγ, mean time of a customer in the network, in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::networks::Jackson;
+    /// // M/M/1 to which half return: λ = 2·0.4, so L = 4 and W = 4/0.4.
+    /// let network = Jackson::new(&[0.4], &[vec![0.5]], &[1.0], &[1])?;
+    /// assert!((network.mean_sojourn_s() - 10.0).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_in_system() / self.from_outside_per_s
     }
