@@ -73,6 +73,13 @@ pub enum Shape {
 impl Law {
     /// Always `time_s`.
     ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// let law = Law::constant(2.0)?;
+    /// assert_eq!((law.mean_s(), law.squared_cv()), (2.0, 0.0));
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueueError::Parameter`] unless positive and finite, as in every constructor here.
     pub fn constant(time_s: f64) -> Result<Self, QueueError> {
@@ -81,6 +88,14 @@ impl Law {
     }
 
     /// Uniform on [`low_s`, `high_s`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Variance (high − low)²/12 = 1/3.
+    /// let law = Law::uniform(0.0, 2.0)?;
+    /// assert!((law.squared_cv() - 1.0 / 3.0).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ low < high, both finite.
@@ -95,6 +110,13 @@ impl Law {
 
     /// Exponential.
     ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// let law = Law::exponential(2.0)?;
+    /// assert!((law.survival(2.0) - (-1.0f64).exp()).abs() < 1e-15);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueueError::Parameter`] for a mean that is not positive and finite.
     pub fn exponential(mean_s: f64) -> Result<Self, QueueError> {
@@ -103,6 +125,13 @@ impl Law {
 
     /// Erlang: the sum of `phases` exponential times of equal mean.
     ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // The squared coefficient of variation is one over the number of phases.
+    /// assert!((Law::erlang(3.0, 4)?.squared_cv() - 0.25).abs() < 1e-15);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueueError::Parameter`] for no phases or a mean that is not positive and finite.
     pub fn erlang(mean_s: f64, phases: u32) -> Result<Self, QueueError> {
@@ -110,6 +139,14 @@ impl Law {
     }
 
     /// Gamma by its mean and squared coefficient of variation.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// let law = Law::gamma(2.0, 0.5)?;
+    /// // E[S²] = mean²(1 + cv²).
+    /// assert!((law.moment(2) - 6.0).abs() < 1e-13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless both are positive and finite.
@@ -120,6 +157,14 @@ impl Law {
     }
 
     /// Hyperexponential: branch i with probability pᵢ has rate μᵢ per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // p₁/μ₁ + p₂/μ₂ = 0.5/1 + 0.5/0.5.
+    /// let law = Law::hyperexponential(&[(0.5, 1.0), (0.5, 0.5)])?;
+    /// assert!((law.mean_s() - 1.5).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for no branches, a rate or probability that is not positive and finite, or probabilities that do not
@@ -138,6 +183,14 @@ impl Law {
 
     /// Two exponential branches of balanced means, p/μ₁ = (1 − p)/μ₂ (Whitt 1982, Operations Research 30:125–147).
     ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// let law = Law::hyperexponential_balanced(1.0, 4.0)?;
+    /// // p = .887298334621, E[S²] = 5.
+    /// assert!((law.moment(2) - 5.0).abs() < 1e-12 && (law.squared_cv() - 4.0).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueueError::Parameter`] unless the mean is positive and finite and the squared coefficient of variation above 1.
     pub fn hyperexponential_balanced(mean_s: f64, squared_cv: f64) -> Result<Self, QueueError> {
@@ -151,6 +204,14 @@ impl Law {
 
     /// Lognormal by its mean and squared coefficient of variation.
     ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // The median is mean/√(1 + cv²).
+    /// let law = Law::lognormal(3.0, 8.0)?;
+    /// assert!((law.cdf(1.0) - 0.5).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueueError::Parameter`] unless both are positive and finite.
     pub fn lognormal(mean_s: f64, squared_cv: f64) -> Result<Self, QueueError> {
@@ -161,6 +222,14 @@ impl Law {
 
     /// Weibull by its mean and shape.
     ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Shape ½ and mean 1: P(S > t) = e^−√(2t), E[S²] = 6.
+    /// let law = Law::weibull(1.0, 0.5)?;
+    /// assert!((law.survival(2.0) - (-2.0f64).exp()).abs() < 1e-13 && (law.moment(2) - 6.0).abs() < 1e-11);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`QueueError::Parameter`] unless both are positive and finite.
     pub fn weibull(mean_s: f64, shape: f64) -> Result<Self, QueueError> {
@@ -170,6 +239,13 @@ impl Law {
     }
 
     /// Pareto by its mean and tail exponent.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Least 1, exponent 3: mean 3/2.
+    /// assert!((Law::pareto(1.5, 3.0)?.survival(2.0) - 0.125).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless the mean is positive and finite and the exponent above 1.
@@ -182,16 +258,35 @@ impl Law {
     }
 
     /// The family and its parameters.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// use fluidsim::queueing::Shape;
+    /// assert_eq!(*Law::constant(2.0)?.shape(), Shape::Constant { time_s: 2.0 });
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
     /// E\[S\], seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// assert_eq!(Law::uniform(1.0, 4.0)?.mean_s(), 2.5);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_s(&self) -> f64 {
         self.moment(1)
     }
 
     /// Var S / E\[S\]²; infinite for a Pareto law with α ≤ 2.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// assert_eq!(Law::exponential(7.0)?.squared_cv(), 1.0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn squared_cv(&self) -> f64 {
         match &self.shape {
             Shape::Constant { .. } => 0.0,
@@ -202,11 +297,25 @@ impl Law {
     }
 
     /// E\[Sᵏ\], secondsᵏ; infinite where it does not exist.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Exponential: E[Sᵏ] = k! meanᵏ.
+    /// assert!((Law::exponential(2.0)?.moment(3) - 48.0).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn moment(&self, k: u32) -> f64 {
         self.moment_below(k, f64::INFINITY)
     }
 
     /// E\[Sᵏ; S ≤ x\], the k-th moment of the part up to `x_s`, secondsᵏ. With k = 0 the distribution function.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Uniform on 0 to 2: ∫₀¹ t/2 dt.
+    /// assert!((Law::uniform(0.0, 2.0)?.moment_below(1, 1.0) - 0.25).abs() < 1e-15);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn moment_below(&self, k: u32, x_s: f64) -> f64 {
         if x_s.is_nan() || x_s <= 0.0 {
             return 0.0;
@@ -236,11 +345,24 @@ impl Law {
     }
 
     /// P(S ≤ x).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// assert_eq!(Law::uniform(0.0, 2.0)?.cdf(0.5), 0.25);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn cdf(&self, x_s: f64) -> f64 {
         self.moment_below(0, x_s)
     }
 
     /// P(S > x), without loss of digits in the tail.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // e^−50 is far below the rounding of 1 − P(S ≤ x).
+    /// assert!((Law::exponential(1.0)?.survival(50.0) / (-50.0f64).exp() - 1.0).abs() < 1e-12);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn survival(&self, x_s: f64) -> f64 {
         if x_s.is_nan() || x_s <= 0.0 {
             return 1.0;
@@ -256,6 +378,13 @@ impl Law {
     }
 
     /// The density at x, per second; 0 for a constant, which has none.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Erlang of two phases, mean 2: t e^−t.
+    /// assert!((Law::erlang(2.0, 2)?.density(3.0) - 3.0 * (-3.0f64).exp()).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn density(&self, x_s: f64) -> f64 {
         if x_s.is_nan() || x_s < 0.0 {
             return 0.0;
@@ -286,6 +415,13 @@ impl Law {
     }
 
     /// E\[min(S, x)\], seconds: the integral of the survival function up to x.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // Exponential: 1 − e^−x.
+    /// assert!((Law::exponential(1.0)?.mean_up_to(2.0) - (1.0 - (-2.0f64).exp())).abs() < 1e-14);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_up_to(&self, x_s: f64) -> f64 {
         if x_s == f64::INFINITY {
             return self.mean_s();
@@ -294,6 +430,13 @@ impl Law {
     }
 
     /// E\[min(S, x)²\], seconds².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// // A constant of 3 s, cut at 2.
+    /// assert_eq!(Law::constant(3.0)?.second_moment_up_to(2.0), 4.0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn second_moment_up_to(&self, x_s: f64) -> f64 {
         if x_s == f64::INFINITY {
             return self.moment(2);
@@ -302,6 +445,15 @@ impl Law {
     }
 
     /// One time, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::Law;
+    /// use rand::SeedableRng;
+    /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let law = Law::uniform(1.0, 2.0)?;
+    /// assert!((0..100).all(|_| (1.0..=2.0).contains(&law.sample(&mut rng))));
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sample(&self, rng: &mut impl Rng) -> f64 {
         let exponential = |rng: &mut _| -> f64 { Exp1.sample(rng) };
         match &self.shape {
@@ -372,89 +524,4 @@ fn upper_gamma(a: f64, x: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use approx::assert_relative_eq;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
-
-    fn laws() -> Vec<Law> {
-        [
-            Law::constant(2.0),
-            Law::uniform(0.5, 3.5),
-            Law::exponential(2.0),
-            Law::erlang(2.0, 3),
-            Law::gamma(2.0, 1.7),
-            Law::hyperexponential_balanced(2.0, 4.0),
-            Law::lognormal(2.0, 2.0),
-            Law::weibull(2.0, 0.5),
-            Law::pareto(2.0, 4.5),
-        ]
-        .into_iter()
-        .map(Result::unwrap)
-        .collect()
-    }
-
-    #[test]
-    fn parts_are_integrals_of_the_density() {
-        for law in laws().into_iter().skip(1) {
-            assert_relative_eq!(law.mean_s(), 2.0, max_relative = 1e-12);
-            // Composite Simpson over a stretch where every density is smooth.
-            let (from, to, cells) = (1.6, 3.4, 2000);
-            let width = (to - from) / f64::from(cells);
-            for k in 0..4 {
-                let sum: f64 = (0..=cells)
-                    .map(|i| {
-                        let x = from + f64::from(i) * width;
-                        let weight = if i == 0 || i == cells { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
-                        weight * law.density(x) * x.powi(k)
-                    })
-                    .sum();
-                let part = law.moment_below(k as u32, to) - law.moment_below(k as u32, from);
-                assert_relative_eq!(part, sum * width / 3.0, max_relative = 1e-9);
-            }
-            assert_relative_eq!(law.survival(1.7), 1.0 - law.cdf(1.7), max_relative = 1e-10);
-        }
-    }
-
-    #[test]
-    fn samples_have_the_moments() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for law in laws() {
-            let n = 200_000;
-            let below = |x: f64, t: f64| f64::from(u8::from(t <= x));
-            let (mut sum, mut share) = (0.0, 0.0);
-            for _ in 0..n {
-                let t = law.sample(&mut rng);
-                sum += t;
-                share += below(1.7, t);
-            }
-            let error = (law.squared_cv() * 4.0 / f64::from(n)).sqrt();
-            assert!((sum / f64::from(n) - 2.0).abs() <= 4.5 * error + 1e-9, "{law:?}");
-            let p = law.cdf(1.7);
-            assert!((share / f64::from(n) - p).abs() <= 4.5 * (p * (1.0 - p) / f64::from(n)).sqrt() + 1e-12, "{law:?}");
-        }
-    }
-
-    #[test]
-    fn minima_integrate_the_survival_function() {
-        for law in laws() {
-            assert_relative_eq!(law.mean_up_to(1e9), 2.0, max_relative = 1e-6);
-            assert_relative_eq!(law.mean_up_to(f64::INFINITY), 2.0, max_relative = 1e-12);
-            assert_eq!(law.mean_up_to(0.0), 0.0);
-        }
-        let constant = Law::constant(2.0).unwrap();
-        assert_eq!((constant.mean_up_to(1.5), constant.second_moment_up_to(3.0)), (1.5, 4.0));
-    }
-
-    #[test]
-    fn bad_parameters_are_errors() {
-        assert!(Law::constant(0.0).is_err() && Law::uniform(2.0, 1.0).is_err() && Law::exponential(f64::NAN).is_err());
-        assert!(Law::erlang(1.0, 0).is_err() && Law::hyperexponential(&[(0.5, 1.0)]).is_err());
-        assert!(Law::hyperexponential(&[]).is_err() && Law::hyperexponential_balanced(1.0, 1.0).is_err());
-        assert!(
-            Law::pareto(1.0, 1.0).is_err() && Law::weibull(1.0, -1.0).is_err() && Law::lognormal(-1.0, 1.0).is_err()
-        );
-        assert_eq!(Law::pareto(1.0, 1.5).unwrap().moment(2), f64::INFINITY);
-    }
-}
+mod tests;
