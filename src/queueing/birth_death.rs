@@ -20,6 +20,14 @@ impl BirthDeath {
     /// # Errors
     /// [`QueueError::HeavyTail`] when r ≥ 1; [`QueueError::Parameter`] for a ratio that is +∞ or not a number, or r <
     /// 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // A tail alone is M/M/1 at ρ = .8: L = ρ/(1 − ρ).
+    /// assert!((chain.mean() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn from_log_ratios(log_ratios: &[f64], tail_ratio: f64) -> Result<Self, QueueError> {
         not_negative("tail_ratio", tail_ratio)?;
         if tail_ratio >= 1.0 {
@@ -45,6 +53,14 @@ impl BirthDeath {
     /// # Errors
     /// As [`BirthDeath::from_log_ratios`]; [`QueueError::Parameter`] also for a negative birth rate, a death rate that
     /// is not positive, or lists of different lengths.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_rates(&[1.0, 1.0], &[2.0, 2.0], 0.0)?;
+    /// // Weights 1, ½, ¼.
+    /// assert!((chain.probability(0) - 4.0 / 7.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn from_rates(births_per_s: &[f64], deaths_per_s: &[f64], tail_ratio: f64) -> Result<Self, QueueError> {
         if births_per_s.len() != deaths_per_s.len() {
             let must = "as many as birth rates";
@@ -59,11 +75,27 @@ impl BirthDeath {
     }
 
     /// N, the last state before the tail.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // A tail alone begins at 0.
+    /// assert_eq!(chain.last_state(), 0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn last_state(&self) -> usize {
         self.log_probabilities.len() - 1
     }
 
     /// ln π_n, also where π_n itself underflows; −∞ for a state that is never visited.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // (1 − ρ)ρⁿ at ρ = .8.
+    /// assert!((chain.log_probability(2) - 0.128f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn log_probability(&self, state: usize) -> f64 {
         let last = self.last_state();
         match state.checked_sub(last) {
@@ -73,11 +105,27 @@ impl BirthDeath {
     }
 
     /// π_n.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // (1 − ρ)ρ² = .2 · .64.
+    /// assert!((chain.probability(2) - 0.128).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, state: usize) -> f64 {
         self.log_probability(state).exp()
     }
 
     /// P(n ≥ `state`).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // ρ³.
+    /// assert!((chain.probability_at_least(3) - 0.512).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability_at_least(&self, state: usize) -> f64 {
         if state >= self.last_state() {
             return self.probability(state) / (1.0 - self.tail_ratio);
@@ -87,12 +135,28 @@ impl BirthDeath {
     }
 
     /// E\[n\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // ρ/(1 − ρ).
+    /// assert!((chain.mean() - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean(&self) -> f64 {
         let inner: f64 = (0..self.last_state()).map(|n| n as f64 * self.probability(n)).sum();
         inner + self.last_state() as f64 * self.probability_at_least(self.last_state()) + self.mean_in_tail()
     }
 
     /// Var n, about the mean.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // ρ/(1 − ρ)².
+    /// assert!((chain.variance() - 20.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance(&self) -> f64 {
         let mean = self.mean();
         let square = |n: usize| (n as f64 - mean).powi(2);
@@ -105,6 +169,14 @@ impl BirthDeath {
     }
 
     /// E\[(n − `state`)⁺\], the mean number beyond a state, such as those waiting beyond c servers.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // Lq of M/M/1, ρ²/(1 − ρ).
+    /// assert!((chain.mean_beyond(1) - 3.2).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_beyond(&self, state: usize) -> f64 {
         let last = self.last_state();
         if state >= last {
@@ -115,6 +187,14 @@ impl BirthDeath {
     }
 
     /// Σ_n f(n) π_n over the states 0 … N, leaving out the tail beyond N.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_rates(&[1.0, 1.0], &[2.0, 2.0], 0.0)?;
+    /// // Weights 1, ½, ¼: (0 + ½ + 4 · ¼)/(7/4).
+    /// assert!((chain.expect(|n| (n * n) as f64) - 6.0 / 7.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn expect(&self, f: impl Fn(usize) -> f64) -> f64 {
         (0..=self.last_state())
             .filter(|&n| self.log_probabilities[n] > f64::NEG_INFINITY)
@@ -123,6 +203,14 @@ impl BirthDeath {
     }
 
     /// The smallest n with P(N ≤ n) ≥ `p`; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::BirthDeath;
+    /// let chain = BirthDeath::from_log_ratios(&[], 0.8)?;
+    /// // P(n ≥ 14) = .8¹⁴ = .044 and P(n ≥ 13) = .055.
+    /// assert_eq!(chain.quantile(0.95), 13);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn quantile(&self, p: f64) -> usize {
         let mut reached = 0.0;
         for state in 0..=self.last_state() {

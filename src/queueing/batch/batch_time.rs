@@ -24,6 +24,14 @@ impl BatchTime {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless positive and finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BatchTime;
+    /// let time = BatchTime::constant(3.0)?;
+    /// // 3².
+    /// assert!((time.second_moment_s2() - 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn constant(time_s: f64) -> Result<Self, QueueError> {
         Self::mixture(&[(1.0, time_s)])
     }
@@ -32,6 +40,14 @@ impl BatchTime {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a time that is not positive and finite, a negative probability, or a sum other than 1 (to 1e-9).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BatchTime;
+    /// let time = BatchTime::mixture(&[(0.5, 1.0), (0.5, 3.0)])?;
+    /// // (1 + 3)/2.
+    /// assert!((time.mean_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mixture(parts: &[(f64, f64)]) -> Result<Self, QueueError> {
         for &(probability, time_s) in parts {
             positive("time_s", time_s)?;
@@ -45,11 +61,27 @@ impl BatchTime {
     }
 
     /// E\[τ\], seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BatchTime;
+    /// let time = BatchTime::mixture(&[(0.5, 1.0), (0.5, 3.0)])?;
+    /// // (1 + 3)/2.
+    /// assert!((time.mean_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_s(&self) -> f64 {
         self.parts.iter().map(|(p, time_s)| p * time_s).sum()
     }
 
     /// E\[τ²\], seconds².
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BatchTime;
+    /// let time = BatchTime::mixture(&[(0.5, 1.0), (0.5, 3.0)])?;
+    /// // (1 + 9)/2.
+    /// assert!((time.second_moment_s2() - 5.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn second_moment_s2(&self) -> f64 {
         self.parts.iter().map(|(p, time_s)| p * time_s * time_s).sum()
     }

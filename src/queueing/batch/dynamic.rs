@@ -63,6 +63,14 @@ impl Dynamic {
     ///
     /// # Errors
     /// As [`Dynamic::new`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(0.8, 0.1438, 1.8874, 4)?;
+    /// // The chain with mpmath, 10 digits.
+    /// assert!((queue.mean_sojourn_s() - 3.300620184).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn linear(arrivals_per_s: f64, per_customer_s: f64, per_batch_s: f64, most: u32) -> Result<Self, QueueError> {
         let times_s: Vec<f64> = (1..=most).map(|b| per_customer_s * f64::from(b) + per_batch_s).collect();
         Self::new(arrivals_per_s, &times_s)
@@ -82,6 +90,14 @@ impl Dynamic {
     }
 
     /// P(B = b), the share of batches of that size.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::new(0.5, &[1.0])?;
+    /// // One at a time.
+    /// assert!((queue.batch_probability(1) - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn batch_probability(&self, size: usize) -> f64 {
         let most = self.times.len();
         let below: f64 = if size == 1 { self.chain.law[0] } else { 0.0 };
@@ -107,6 +123,14 @@ impl Dynamic {
     }
 
     /// E\[τ(B)\], mean time of a batch in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::linear(0.8, 0.1438, 1.8874, 4)?;
+    /// // αE[B] + τ0, E[B] by the chain with mpmath.
+    /// assert!((queue.mean_service_s() - (0.1438 * 1.902002329 + 1.8874)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_service_s(&self) -> f64 {
         (1..=self.times.len()).map(|b| self.times[b - 1].mean_s() * self.batch_probability(b)).sum()
     }
@@ -138,6 +162,14 @@ impl Dynamic {
     }
 
     /// Lq, mean number waiting: Σ_n P(X = n)((n − b)E\[τ(b)\] + λE\[τ(b)²\]/2) over a cycle.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::new(0.5, &[1.0])?;
+    /// // M/D/1: ρ²/(2(1 − ρ)).
+    /// assert!((queue.mean_waiting() - 0.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         let last = self.chain.law.len() - 1;
         let area = |n: usize, behind: f64| {
@@ -152,6 +184,14 @@ impl Dynamic {
     }
 
     /// Wq = Lq/λ, mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::Dynamic;
+    /// let queue = Dynamic::new(0.5, &[1.0])?;
+    /// // M/D/1: ρ/(2(1 − ρ)).
+    /// assert!((queue.mean_wait_s() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.mean_waiting() / self.arrivals_per_s
     }

@@ -42,16 +42,40 @@ impl FixedBatches {
     }
 
     /// b/E\[S\], the largest rate that can be served, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(0.5, 1, BatchTime::constant(1.0)?)?;
+    /// // One per second.
+    /// assert!((queue.capacity_per_s() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn capacity_per_s(&self) -> f64 {
         self.batch as f64 / self.time.mean_s()
     }
 
     /// λE\[S\]/b, the share of time with a batch.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(0.5, 1, BatchTime::constant(1.0)?)?;
+    /// // ½ · 1.
+    /// assert!((queue.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / self.capacity_per_s()
     }
 
     /// L, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(0.5, 1, BatchTime::constant(1.0)?)?;
+    /// // M/D/1: ρ + ρ²/(2(1 − ρ)).
+    /// assert!((queue.mean_in_system() - 0.75).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         let (b, law) = (self.batch, &self.chain.law);
         let last = law.len() - 1;
@@ -63,21 +87,53 @@ impl FixedBatches {
     }
 
     /// W = L/λ, mean time in system in seconds; everybody stays until the longest of the batch is done.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(0.5, 1, BatchTime::constant(1.0)?)?;
+    /// // M/D/1: 1 + ρ/(2(1 − ρ)).
+    /// assert!((queue.mean_sojourn_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_in_system() / self.arrivals_per_s
     }
 
     /// Wq = W − E\[S\], mean time until the batch begins in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(0.5, 1, BatchTime::constant(1.0)?)?;
+    /// // M/D/1: ρ/(2(1 − ρ)).
+    /// assert!((queue.mean_wait_s() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.mean_sojourn_s() - self.time.mean_s()
     }
 
     /// (b − 1)/(2λ), the part of Wq in which a batch fills.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(2.0, 4, BatchTime::constant(1.0)?)?;
+    /// // 3/(2 · 2).
+    /// assert!((queue.mean_filling_s() - 0.75).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_filling_s(&self) -> f64 {
         (self.batch as f64 - 1.0) / (2.0 * self.arrivals_per_s)
     }
 
     /// Lq = λWq.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::{BatchTime, FixedBatches};
+    /// let queue = FixedBatches::new(0.5, 1, BatchTime::constant(1.0)?)?;
+    /// // M/D/1: ρ²/(2(1 − ρ)).
+    /// assert!((queue.mean_waiting() - 0.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }

@@ -178,6 +178,14 @@ impl MmBulk {
     }
 
     /// P(Wq ≤ t) = 1 − P(wait) e^(−μ(1 − r^b)t).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(0.8, 1.0, 1)?;
+    /// // M/M/1: 1 − ρe^(−(1 − ρ)t).
+    /// assert!((queue.wait_cdf(5.0) - (1.0 - 0.8 * (-1.0f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 {
             return 0.0;
@@ -186,16 +194,40 @@ impl MmBulk {
     }
 
     /// The `p` quantile of the wait in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(0.8, 1.0, 1)?;
+    /// // M/M/1: ln(.8/.05)/.2.
+    /// assert!((queue.wait_quantile_s(0.95) - 13.8629436112).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         ((self.wait_probability().ln() - (-p).ln_1p()) / self.wait_rate_per_s()).max(0.0)
     }
 
     /// P(W ≤ t): the wait and an independent exponential service.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(0.8, 1.0, 1)?;
+    /// // M/M/1: 1 − e^(−(1 − ρ)t).
+    /// assert!((queue.sojourn_cdf(5.0) - (1.0 - (-1.0f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.sojourn_survival(t_s.max(0.0))
     }
 
     /// The `p` quantile of the time in system in seconds, by bisection; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulk;
+    /// let queue = MmBulk::new(0.8, 1.0, 1)?;
+    /// // M/M/1: ln 20/.2.
+    /// assert!((queue.sojourn_quantile_s(0.95) - 14.9786613678).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> f64 {
         let (mut low, mut high) = (0.0, self.mean_sojourn_s());
         while self.sojourn_survival(high) > 1.0 - p {

@@ -29,6 +29,14 @@ pub struct TokenTime {
 
 impl TokenTime {
     /// Seconds until a request of `tokens` in a batch of `batch` is done.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::TokenTime;
+    /// let pace = TokenTime { base_s: 0.1, base_per_request_s: 0.01, token_s: 0.01, token_per_request_s: 0.0005 };
+    /// // .1 + .01 · 2 + (.01 + .0005 · 2)10.
+    /// assert!((pace.seconds(2, 10.0) - 0.23).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn seconds(&self, batch: u32, tokens: f64) -> f64 {
         let b = f64::from(batch);
         self.base_s + self.base_per_request_s * b + (self.token_s + self.token_per_request_s * b) * tokens

@@ -62,18 +62,42 @@ impl BulkLaw {
     }
 
     /// P(Q = n).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BulkLaw;
+    /// let law = BulkLaw::new(3.0, 4)?;
+    /// // The chain, with mpmath.
+    /// assert!((law.probability(0) - 0.67801105219).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: usize) -> f64 {
         let tail = self.scale * self.ratio.powf(n as f64);
         (tail + self.rest.get(n).copied().unwrap_or(0.0)).max(0.0)
     }
 
     /// P(Q ≤ n).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BulkLaw;
+    /// let law = BulkLaw::new(3.0, 4)?;
+    /// // P(Q = 0), with mpmath.
+    /// assert!((law.cdf(0) - 0.67801105219).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn cdf(&self, n: usize) -> f64 {
         let rest: f64 = self.rest.iter().skip(n + 1).sum();
         1.0 - (self.scale * self.ratio.powf(n as f64 + 1.0) / (1.0 - self.ratio) + rest)
     }
 
     /// E\[Q\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BulkLaw;
+    /// let law = BulkLaw::new(3.0, 4)?;
+    /// // The chain, with mpmath.
+    /// assert!((law.mean() - 0.80088347976).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean(&self) -> f64 {
         let rest: f64 = self.rest.iter().enumerate().map(|(n, mass)| n as f64 * mass).sum();
         rest + self.scale * self.ratio / (1.0 - self.ratio).powi(2)
@@ -85,6 +109,14 @@ impl BulkLaw {
     }
 
     /// The smallest n with P(Q ≤ n) ≥ p; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BulkLaw;
+    /// let law = BulkLaw::new(3.0, 4)?;
+    /// // P(Q = 0) = .678.
+    /// assert_eq!(law.quantile(0.5), 0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn quantile(&self, p: f64) -> usize {
         let (mut low, mut high) = (0, 1);
         while self.cdf(high) < p {

@@ -35,37 +35,93 @@ impl WholeSizes {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a cap of 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // A die.
+    /// assert!((dice.mean() - 3.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn rounded_up(law: &Law, most: u32) -> Result<Self, QueueError> {
         positive("most", f64::from(most))?;
         Ok(Self { above: (0..most).map(|k| law.survival(f64::from(k))).collect() })
     }
 
     /// P(n > k).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // A die shows 3 … 6.
+    /// assert!((dice.survival(2) - 4.0 / 6.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn survival(&self, k: usize) -> f64 {
         self.above.get(k).copied().unwrap_or(0.0)
     }
 
     /// E\[n\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // A die.
+    /// assert!((dice.mean() - 3.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean(&self) -> f64 {
         self.above.iter().sum()
     }
 
     /// E\[n²\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // A die: (1 + 4 + … + 36)/6.
+    /// assert!((dice.second_moment() - 91.0 / 6.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn second_moment(&self) -> f64 {
         weighted(self.above.iter().copied())
     }
 
     /// E\[max of b\] of `batch` b independent sizes.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // Two dice: Σ n(2n − 1)/36.
+    /// assert!((dice.mean_of_largest(2) - 161.0 / 36.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_of_largest(&self, batch: u32) -> f64 {
         self.largest_above(batch).sum()
     }
 
     /// E\[(max of b)²\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // Two dice: Σ n²(2n − 1)/36.
+    /// assert!((dice.second_moment_of_largest(2) - 791.0 / 36.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn second_moment_of_largest(&self, batch: u32) -> f64 {
         weighted(self.largest_above(batch))
     }
 
     /// 1 − E\[n\]/E\[max of b\], the share of a batch padded to its longest member that is padding.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::WholeSizes};
+    /// let dice = WholeSizes::rounded_up(&Law::uniform(0.0, 6.0)?, 6)?;
+    /// // Two dice: 1 − 3.5/(161/36).
+    /// assert!((dice.padding(2) - (1.0 - 126.0 / 161.0)).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn padding(&self, batch: u32) -> f64 {
         1.0 - self.mean() / self.mean_of_largest(batch)
     }

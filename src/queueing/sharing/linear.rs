@@ -76,11 +76,27 @@ impl LinearSharing {
     }
 
     /// 1 − π_0 = 1 − (1 − ρ)^r, the share of time with somebody present.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(0.8, 1.0, 0.0, 1.0)?;
+    /// // λm·d1.
+    /// assert!((shared.utilization() - 0.8).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         -(self.shape() * (-self.load()).ln_1p()).exp_m1()
     }
 
     /// π_n = Γ(n + r)/(n! Γ(r)) ρⁿ (1 − ρ)^r.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(0.8, 1.0, 0.0, 1.0)?;
+    /// // d0 = 0 is M/G/1 sharing: (1 − ρ)ρ².
+    /// assert!((shared.probability(2) - 0.128).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, present: u64) -> f64 {
         let (n, r, load) = (present as f64, self.shape(), self.load());
         let idle = r * (-load).ln_1p();
@@ -91,6 +107,14 @@ impl LinearSharing {
     }
 
     /// P(N ≤ n), the regularised incomplete beta function I_{1−ρ}(r, n + 1).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::LinearSharing;
+    /// let shared = LinearSharing::new(0.8, 1.0, 0.0, 1.0)?;
+    /// // d0 = 0 is M/G/1 sharing: 1 − ρ³.
+    /// assert!((shared.cdf(2) - 0.488).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn cdf(&self, present: u64) -> f64 {
         beta_reg(self.shape(), present as f64 + 1.0, 1.0 - self.load())
     }

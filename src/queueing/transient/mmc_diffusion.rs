@@ -50,6 +50,14 @@ impl MmcDiffusion {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a start or time that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::MmcDiffusion;
+    /// let queue = MmcDiffusion::new(8.0, 1.0, 1000.0)?;
+    /// // M/M/∞: 8(1 − e⁻⁵).
+    /// assert!((queue.at(0.0, 5.0)?.0 - 7.94609642401).abs() < 1e-8);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn at(&self, start: f64, t_s: f64) -> Result<(f64, f64), QueueError> {
         let mut state = (not_negative("start", start)?, 0.0);
         not_negative("t_s", t_s)?;

@@ -68,6 +68,14 @@ impl MmcFluid {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a start that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::MmcFluid;
+    /// let fluid = MmcFluid::new(8.0, 1.0, 10.0)?;
+    /// // (30 − 10)/(10 − 8).
+    /// assert_eq!(fluid.time_to_drain_s(30.0)?, Some(10.0));
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn time_to_drain_s(&self, start: f64) -> Result<Option<f64>, QueueError> {
         let waiting = (not_negative("start", start)? - self.servers).max(0.0);
         if waiting == 0.0 {
@@ -78,6 +86,14 @@ impl MmcFluid {
     }
 
     /// λ − cμ, the slope while some wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::transient::MmcFluid;
+    /// let fluid = MmcFluid::new(8.0, 1.0, 10.0)?;
+    /// // 8 − 10 · 1.
+    /// assert_eq!(fluid.growth_per_s(), -2.0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn growth_per_s(&self) -> f64 {
         self.arrivals_per_s - self.servers * self.services_per_s
     }
