@@ -161,3 +161,27 @@ fn eliminate(mut rates: DMatrix<f64>) -> Vec<f64> {
     law.iter_mut().for_each(|mass| *mass /= total);
     law
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// The next root is found, and lies outside the real one, for random times from light load to near saturation.
+    #[test]
+    fn the_next_root_is_found() {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        for _ in 0..400 {
+            let parts: Vec<(f64, f64)> =
+                (0..rng.random_range(1..20)).map(|_| (1.0, rng.random_range(0.1..20.0))).collect();
+            let share = 1.0 / parts.len() as f64;
+            let parts: Vec<(f64, f64)> = parts.into_iter().map(|(_, time_s)| (share, time_s)).collect();
+            let time = BatchTime::mixture(&parts).unwrap();
+            let batch = f64::from(rng.random_range(2..64));
+            let rate = rng.random_range(0.02..0.999) * batch / time.mean_s();
+            let (real, next) = (real_root(rate, &time, batch), complex_root(rate, &time, batch));
+            assert!(next.is_some_and(|next| next > real), "{rate} {batch} {real} {next:?} {parts:?}");
+        }
+    }
+}

@@ -142,21 +142,19 @@ fn mapph1_parts(values: &Values<'_>) -> Result<(Map, PhaseType), QueueProblem> {
     Ok((phases::arrivals("arrivals", text, rate)?, service))
 }
 
+fn with_dispersion(answer: Answer, arrivals: &Map) -> Answer {
+    let limit = arrivals.dispersion_limit();
+    answer.named("dispersion", "IDC(∞)", "index of dispersion of arrivals", "", limit, Method::Exact)
+}
+
 fn mapph1(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (arrivals, service) = mapph1_parts(values)?;
     let queue = MapPh1::new(&arrivals, &service)?;
     let means = [queue.mean_in_system(), queue.mean_waiting(), queue.mean_sojourn_s(), queue.mean_wait_s()];
-    let mut answer = usual(Method::Numerical, queue.utilization(), means)
+    let answer = usual(Method::Numerical, queue.utilization(), means)
         .with("p_wait", queue.wait_probability(), Method::Numerical)
-        .named("spectral_radius", "sp(R)", "decay of the queue", "", queue.spectral_radius(), Method::Numerical)
-        .named(
-            "dispersion",
-            "IDC(∞)",
-            "index of dispersion of arrivals",
-            "",
-            arrivals.dispersion_limit(),
-            Method::Exact,
-        );
+        .named("spectral_radius", "sp(R)", "decay of the queue", "", queue.spectral_radius(), Method::Numerical);
+    let mut answer = with_dispersion(answer, &arrivals);
     for p in values.quantiles()? {
         answer = answer.with(&quantile_key(p, "wait"), queue.wait_quantile_s(p)?, Method::Numerical);
         answer = answer.with(&quantile_key(p, "sojourn"), queue.sojourn_quantile_s(p)?, Method::Numerical);
@@ -184,16 +182,12 @@ fn mapmc(values: &Values<'_>) -> Result<Answer, QueueProblem> {
     let (arrivals, mu, servers) = mapmc_parts(values)?;
     let queue = MapMc::new(&arrivals, mu, servers as u32)?;
     let means = [queue.mean_in_system(), queue.mean_waiting(), queue.mean_sojourn_s(), queue.mean_wait_s()];
-    let mut answer = usual(Method::Numerical, queue.utilization(), means)
-        .with("p_wait", queue.wait_probability(), Method::Numerical)
-        .named(
-            "dispersion",
-            "IDC(∞)",
-            "index of dispersion of arrivals",
-            "",
-            arrivals.dispersion_limit(),
-            Method::Exact,
-        );
+    let answer = usual(Method::Numerical, queue.utilization(), means).with(
+        "p_wait",
+        queue.wait_probability(),
+        Method::Numerical,
+    );
+    let mut answer = with_dispersion(answer, &arrivals);
     for p in values.quantiles()? {
         answer = answer.with(&quantile_key(p, "wait"), queue.wait_quantile_s(p)?, Method::Numerical);
         answer = answer.with(&quantile_key(p, "sojourn"), queue.sojourn_quantile_s(p)?, Method::Numerical);
