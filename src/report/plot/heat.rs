@@ -4,47 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{Canvas, Drawn, EDGE, FINE, FONT, INK, LINE, small_font, text_width, to_svg};
-
-/// One shaded panel.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Heat {
-    /// Title above the panel.
-    pub title: String,
-    /// Labels of the columns, left to right.
-    pub columns: Vec<String>,
-    /// Labels of the rows, bottom to top.
-    pub rows: Vec<String>,
-    /// Cells by row, then column.
-    pub cells: Vec<Vec<HeatCell>>,
-}
-
-/// One cell.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct HeatCell {
-    /// The value that decides the shade; absent for none.
-    pub value: Option<f64>,
-    /// What stands in it.
-    pub text: String,
-}
-
-/// A picture of panels in a grid.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct HeatMap {
-    /// What is shown.
-    pub title: String,
-    /// What the columns of a panel are.
-    pub x_label: String,
-    /// What the rows of a panel are.
-    pub y_label: String,
-    /// Upper ends of the shades but the last, ascending.
-    pub edges: Vec<f64>,
-    /// Legend of each shade, one more than edges.
-    pub legend: Vec<String>,
-    /// Legend of a cell without a value.
-    pub absent: String,
-    /// Panels by row of the grid.
-    pub panels: Vec<Vec<Heat>>,
-}
+use crate::answer::plot::{Heat, HeatMap};
 
 /// From light to dark: the shades of cividis, which are told apart without colour (Nuñez et al. 2018, PLOS ONE 13:e0199239).
 const SHADES: [RGBColor; 5] = [
@@ -151,6 +111,7 @@ fn draw_panel(root: &Canvas, map: &HeatMap, panel: &Heat, (left, top): (i32, i32
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::plot::HeatCell;
 
     #[test]
     fn cells_have_a_shade_and_their_number() {

@@ -8,6 +8,7 @@ use super::{
     Canvas, Drawn, EDGE, Entry, FINE, FONT, GRID, INK, LEFT, LINE, PALETTE, RIGHT, THIN, WIDTH, draw_legend_row,
     legend_rows, small_font, text_width, to_svg,
 };
+use crate::answer::plot::Lane;
 
 /// Height of one lane.
 const LANE: i32 = 18 * FINE;
@@ -17,28 +18,6 @@ const FOOT: i32 = 52 * FINE;
 const GAP: f64 = 0.2;
 /// Colours of the phases in order: blue, green, orange.
 const PHASES: [RGBColor; 3] = [PALETTE[0], PALETTE[2], PALETTE[4]];
-
-/// One bar.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
-    /// Where it begins.
-    pub from: f64,
-    /// Where it ends.
-    pub to: f64,
-    /// Which phase it is, as a place in the list of phases.
-    pub phase: usize,
-}
-
-/// One life.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Lane {
-    /// What stands before it.
-    pub label: String,
-    /// Its bars in order.
-    pub spans: Vec<Span>,
-    /// What stands behind its last bar; empty for nothing.
-    pub note: String,
-}
 
 /// Lanes, the first on top, with a legend of the phases, as the text of an SVG file.
 pub fn render_lanes(title: &str, x_label: &str, phases: &[&str], lanes: &[Lane]) -> String {
@@ -117,6 +96,7 @@ fn draw_lanes(area: &Canvas, x_label: &str, lanes: &[Lane]) -> Drawn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::plot::Span;
 
     #[test]
     fn every_life_has_its_lane_and_its_note() {
