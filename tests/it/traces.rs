@@ -97,17 +97,18 @@ fn classes_and_weights_of_a_trace_are_those_of_the_engine() {
     let mut text = "arrival_time,prefill_length,decode_length,class,weight\n".to_owned();
     for n in 0..400 {
         let (class, weight) = if n % 4 == 0 { ("urgent", 5) } else { ("batch", 1) };
-        text += &format!("{},100,20,{class},{weight}\n", f64::from(n) * 0.05);
+        text += &format!("{},100,20,{class},{weight}\n", f64::from(n) * 0.15);
     }
     let mean_e2e_s = |order: &str| {
-        let more = ["--set", "instance.max_sequences=8", "--warmup", "0", "--order", order, "--requests", "out.csv"];
+        let few = ["--set", "instance.max_sequences=4", "--warmup", "0", "--duration", "60"];
+        let more = [&few[..], &["--order", order, "--requests", "out.csv"]].concat();
         let (code, out, said) = simulated(folder.path(), "a.csv", text.as_bytes(), &more);
         assert_eq!((code, said.as_str()), (0, ""));
         let answer: Value = serde_json::from_str(&out).unwrap();
         let rows = answer["classes"].as_array().unwrap();
         let counts: Vec<_> = rows.iter().map(|row| (row["name"].as_str(), row["completed"].as_u64())).collect();
         assert_eq!(counts, [(Some("urgent"), Some(100)), (Some("batch"), Some(300))]);
-        // Little's law in weights: the flow time of a class counts as often as its weight.
+        // The time of a request counts as often as its weight.
         let records = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
         let mut sums = [0.0; 2];
         for row in records.lines().skip(1) {
@@ -116,10 +117,12 @@ fn classes_and_weights_of_a_trace_are_those_of_the_engine() {
             sums[usize::from(cells[1] == "1")] += number(7) - number(2);
         }
         let flow = answer["operations"]["weighted_flow_time_s"]["value"].as_f64();
-        println!("{flow:?} {}", 5.0 * sums[0] + sums[1]);
-        (sums[0] / 100.0, sums[1] / 300.0)
+        let wanted = 5.0 * sums[0] + sums[1];
+        assert!((flow.unwrap() / wanted - 1.0).abs() < 1e-9, "{flow:?} {wanted}");
+        (sums[0] / 100.0, wanted)
     };
-    println!("{:?} {:?}", mean_e2e_s("fcfs"), mean_e2e_s("weighted-fcfs"));
+    let ((urgent, flow), (urgent_first, flow_by_weight)) = (mean_e2e_s("fcfs"), mean_e2e_s("weighted-fcfs"));
+    assert!(urgent_first < 0.5 * urgent && flow_by_weight < flow, "{urgent} {urgent_first} {flow} {flow_by_weight}");
 }
 
 /// The measured arrivals of a real run are read from its log.
