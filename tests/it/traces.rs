@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use fluidsim::des::{Observer, Options, RequestRecord, simulate_observed};
+use fluidsim::fluid::scope;
+use fluidsim::scenario::{self, Override, Time, TraceMode};
 use serde_json::Value;
 
 use crate::run::{fluidsim_in, shared};
@@ -136,4 +139,38 @@ fn the_log_of_a_run_is_a_trace() {
     assert!((trace.last().unwrap().arrival.seconds() - 29.100_521_3).abs() < 1e-6);
     let tokens = trace.iter().fold((0, 0), |sum, request| (sum.0 + request.prompt, sum.1 + request.output));
     assert_eq!(tokens, (257_239, 195_753));
+}
+
+/// Every request of a trace goes to the group that serves its model; theory, which knows one joint law, says that it cannot tell.
+#[test]
+fn models_of_a_trace_choose_the_group() {
+    #[derive(Default)]
+    struct Seen(Vec<(u16, u32)>);
+    impl Observer for Seen {
+        fn request(&mut self, request: &RequestRecord) {
+            self.0.push((request.class, request.instance));
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let mut text = "arrival_time,prefill_length,decode_length,model\n".to_owned();
+    for n in 0..60 {
+        text += &format!("{n},100,20,{}\n", ["large", "small", "small"][n % 3]);
+    }
+    std::fs::write(&file, &text).unwrap();
+    let trace = Some((file.to_str().unwrap(), TraceMode::Replay));
+    let group = |models: [&str; 2]| {
+        let groups = models.map(|model| format!("{{name=\"of {model}\", model=\"{model}\"}}")).join(", ");
+        let set = ["cluster.replicas=0".to_owned(), format!("cluster.group=[{groups}]")];
+        scenario::open(None, &set.map(|text| Override::parse(&text).unwrap()), trace)
+    };
+    let served = group(["large", "small"]).unwrap();
+    let mut seen = Seen::default();
+    let options = Options::until(Time::ZERO, Time::from_decimal(100.0));
+    let run = simulate_observed(&served, &options, &mut seen);
+    assert_eq!((run.totals.completed, run.totals.rejected, seen.0.len()), (60, 0, 60));
+    assert!(seen.0.iter().all(|&(class, instance)| u32::from(class) == instance), "{:?}", seen.0);
+    assert!(scope::refusal(&served).unwrap().to_string().contains("names several models"));
+    let error = group(["large", "other"]).unwrap_err();
+    assert!(error.to_string().contains("`small`, which no group of the cluster serves"), "{error}");
 }

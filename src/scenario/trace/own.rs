@@ -27,10 +27,15 @@ pub fn to_csv(trace: &Trace) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "{},{},{}", request.arrival.to_decimal(), request.prompt, request.output);
         if let Some(class) = classes.get(usize::from(request.class)).filter(|_| classes.len() > 1) {
-            let model = class.model.as_deref().unwrap_or("");
-            let _ = write!(text, ",\"{}\",{},\"{model}\"", class.name.replace('"', "\"\""), class.weight);
+            let model = quoted(class.model.as_deref().unwrap_or(""));
+            let _ = write!(text, ",{},{},{model}", quoted(&class.name), class.weight);
         }
         text.push('\n');
     }
     text
+}
+
+/// A cell that CSV reads back as this text.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
