@@ -117,6 +117,9 @@ fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, Scen
             Some(known) if known.file == source.file => Arc::clone(&known.requests),
             _ => Arc::new(read_trace_file(&source.file, "workload.trace.file")?),
         };
+        if !source.requests.import.timed {
+            source.mode = TraceMode::Resample;
+        }
     }
     count_bins(&mut scenario.workload.rate_shape)?;
     scenario.validate()?;
@@ -161,15 +164,7 @@ fn replace_traffic(table: &mut Table, file: &str, mode: TraceMode) {
 }
 
 fn read_trace_file(file: &str, key: &str) -> Result<Trace, ScenarioError> {
-    let bytes = std::fs::read(file).map_err(|problem| {
-        ScenarioError::at(
-            key,
-            format!("`{file}` cannot be read: {problem}"),
-            "give the path of a trace, relative to the working directory",
-        )
-    })?;
-    let text = decode(bytes).map_err(|error| error.in_file(file))?;
-    trace::read(file, &text)
+    trace::open(file).map_err(|error| if error.origin.is_empty() { error.under(key) } else { error })
 }
 
 fn read_scenario_file(path: &str) -> Result<String, ScenarioError> {
