@@ -7,7 +7,7 @@ use crate::fluid::{Path, PathPoint};
 use crate::report::{Lane, Plot, Series, Span, render_lanes};
 use crate::stats::quantile::quantile;
 use crate::study::dynamics::{Dynamics, Life, Phase, State};
-use crate::study::sweep::{Axis, SweepRow};
+use crate::study::sweep::boundary::{Axis, SweepRow};
 
 /// Trials drawn one by one behind the band; more would hide each other.
 const FAINT_TRIALS: usize = 12;
