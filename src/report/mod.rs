@@ -28,7 +28,7 @@ pub mod text;
 mod validate;
 
 pub use crate::answer::number;
-pub use crate::answer::plot::{Heat, HeatCell, HeatMap, Lane, Plot, Series, Span, Style};
+pub use crate::answer::plot::{Heat, HeatCell, HeatMap, Lane, Lanes, Picture, Plot, Series, Span, Style};
 pub use crate::answer::table::{self, Align, Cell, Column, Table};
 pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml};
 pub use fan::Fan;
@@ -36,7 +36,7 @@ pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};
 pub use limits::{margin_table, region_table, sensitivity_table};
 pub use path::{path_json, path_report};
-pub use plot::{render_heat, render_lanes, render_svg};
+pub use plot::{Theme, picture_svg, render_svg};
 pub use queue::{model_list, queue_plot, queue_report};
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
