@@ -92,12 +92,11 @@ pub(super) fn cells(line: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut rest = line;
     loop {
         let cell = rest.trim_start();
-        let (value, after) = match cell.strip_prefix('"') {
-            Some(quoted) => unquote(quoted)?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                (Cow::Borrowed(rest[..end].trim()), &rest[end..])
-            }
+        let (value, after) = if let Some(quoted) = cell.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            (Cow::Borrowed(rest[..end].trim()), &rest[end..])
         };
         cells.push(value);
         match after.trim_start().strip_prefix(',') {

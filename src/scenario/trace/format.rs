@@ -99,7 +99,7 @@ impl Format {
     /// The first row that is no request.
     pub(super) fn read(
         self,
-        first: (usize, String),
+        first: &(usize, String),
         lines: &mut Lines<'_>,
         collector: &mut Collector,
     ) -> Result<(), ScenarioError> {

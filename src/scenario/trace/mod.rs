@@ -103,7 +103,7 @@ impl Trace {
     /// The same trace with other lengths: `change` gives prompt and output of each request.
     pub fn with_lengths(&self, mut change: impl FnMut(&TraceRequest) -> (u64, u64)) -> Self {
         let mut requests = Packed::default();
-        for request in self.iter() {
+        for request in self {
             let (prompt, output) = change(&request);
             requests.push(TraceRequest { prompt, output, ..request });
         }
@@ -255,7 +255,7 @@ fn read_from(input: &mut dyn BufRead) -> Result<Trace, ScenarioError> {
     let place = format!("line {}", first.0);
     let format = Format::of_line(&first.1).map_err(|error| error.under(&place))?;
     let mut collector = Collector::new(format.clock(), Import { format: Some(format), ..Import::default() });
-    format.read(first, &mut lines, &mut collector)?;
+    format.read(&first, &mut lines, &mut collector)?;
     let mut trace = collector.finish()?;
     if format == Format::Mooncake {
         mooncake::spread_ticks(&mut trace);

@@ -64,7 +64,7 @@ fn find_tick(trace: &Trace) -> Option<i128> {
     let mut gaps: BTreeMap<i128, u64> = BTreeMap::new();
     let mut times = 1;
     let mut before = trace.first()?.arrival;
-    for request in trace.iter() {
+    for request in trace {
         if request.arrival > before {
             *gaps.entry((request.arrival - before).0).or_default() += 1;
             times += 1;

@@ -24,7 +24,7 @@ pub(super) trait Object: DeserializeOwned {
 /// # Errors
 /// Names the line and the key.
 pub(super) fn read<Line: Object>(
-    first: (usize, String),
+    first: &(usize, String),
     lines: &mut Lines<'_>,
     collector: &mut Collector,
 ) -> Result<(), ScenarioError> {

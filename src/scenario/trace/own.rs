@@ -23,7 +23,7 @@ pub fn to_csv(trace: &Trace) -> String {
     let classes = trace.classes();
     let mut text = COLUMNS.names.join(",");
     text.push_str(if classes.len() > 1 { ",class,weight,model\n" } else { "\n" });
-    for request in trace.iter() {
+    for request in trace {
         // Writing to a string cannot fail.
         let _ = write!(text, "{},{},{}", request.arrival.to_decimal(), request.prompt, request.output);
         if let Some(class) = classes.get(usize::from(request.class)).filter(|_| classes.len() > 1) {
