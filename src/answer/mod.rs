@@ -1,7 +1,10 @@
 //! The shape of an answer, the same from both solvers: figures with their unit in the name and their method beside them.
 
 pub mod compare;
+pub mod number;
 mod operations;
+pub mod plot;
+pub mod table;
 pub mod trust;
 
 pub use operations::{ClassFigures, Operations};

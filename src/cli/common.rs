@@ -32,8 +32,8 @@ pub struct ScenarioArgs {
     #[command(flatten)]
     hardware: HardwareArgs,
 
-    /// Recorded requests in place of the scenario's traffic; the format (own CSV, Azure CSV, Mooncake JSONL, vidur CSV) is
-    /// detected
+    /// Recorded requests in place of the scenario's traffic; the format (own, Azure, BurstGPT, vidur or splitwise CSV; Mooncake,
+    /// request log or lengths as JSON lines) is detected
     #[arg(long, value_name = "FILE")]
     trace: Option<String>,
 
@@ -109,6 +109,7 @@ impl ScenarioArgs {
         let trace = self.trace.as_deref().map(|file| (file, mode));
         let scenario = load::open(self.scenario.as_deref(), &overrides, trace)?;
         self.hardware.say(&scenario);
+        say_of_trace(&scenario);
         Ok(scenario)
     }
 
@@ -122,6 +123,15 @@ impl ScenarioArgs {
             Some(error) => Err(error.in_file(&scenario.name).into()),
             None => Ok(scenario),
         }
+    }
+}
+
+/// Says beside the report what was done to the requests of a trace.
+fn say_of_trace(scenario: &Scenario) {
+    let Some(source) = &scenario.workload.trace else { return };
+    let said = source.requests.import.said();
+    if !said.is_empty() {
+        eprintln!("note: {}: {}", source.file, said.join(", "));
     }
 }
 

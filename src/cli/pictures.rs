@@ -4,10 +4,10 @@ use crate::answer::Limit;
 use crate::des::{Run, Sample};
 use crate::fluid::region::Region;
 use crate::fluid::{Path, PathPoint};
-use crate::report::{Lane, Plot, Series, Span, render_lanes};
+use crate::report::{Lane, Lanes, Plot, Series, Span};
 use crate::stats::quantile::quantile;
 use crate::study::dynamics::{Dynamics, Life, Phase, State};
-use crate::study::sweep::{Axis, SweepRow};
+use crate::study::sweep::boundary::{Axis, SweepRow};
 
 /// Trials drawn one by one behind the band; more would hide each other.
 const FAINT_TRIALS: usize = 12;
@@ -107,11 +107,15 @@ pub fn dynamics(seen: &Dynamics, kv_tokens: Option<u64>) -> Vec<Plot> {
         .collect()
 }
 
-/// The lives of some requests as an SVG file: waiting, executing, preempted, with `S:n` behind those that were preempted n times.
-pub fn timeline(seen: &Dynamics) -> String {
+/// The lives of some requests: waiting, executing, preempted, with `S:n` behind those that were preempted n times.
+pub fn timeline(seen: &Dynamics) -> Lanes {
     let lives = seen.lives().iter().filter(|(_, life)| !life.phases.is_empty());
-    let lanes: Vec<Lane> = lives.map(|(request, life)| lane(*request, life, seen.end_s())).collect();
-    render_lanes("Requests", "time (s)", &["waiting", "executing", "preempted"], &lanes)
+    Lanes {
+        title: "Requests".to_owned(),
+        x_label: "time (s)".to_owned(),
+        phases: ["waiting", "executing", "preempted"].map(str::to_owned).into(),
+        lanes: lives.map(|(request, life)| lane(*request, life, seen.end_s())).collect(),
+    }
 }
 
 fn lane(request: u64, life: &Life, end_s: f64) -> Lane {
@@ -155,9 +159,15 @@ pub fn sweep(axes: &[Axis], rows: &[SweepRow]) -> Vec<Plot> {
     }
     for other in others {
         let of_curve = || rows.iter().filter(move |row| &row.values[1..] == other);
-        let parts = axes[1..].iter().zip(other).map(|(axis, value)| format!("{} = {value}", axis.key));
+        let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+        let parts = axes[1..].iter().zip(other).map(|(axis, value)| format!("{} = {value}", last(&axis.key)));
         let label = parts.collect::<Vec<_>>().join(", ");
-        let name = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{what}, {label}") };
+        let with_engine = rows.iter().any(|row| row.simulated_per_s.is_some());
+        let name = |what: &str| match (label.is_empty(), with_engine) {
+            (true, _) => what.to_owned(),
+            (false, false) => label.clone(),
+            (false, true) => format!("{what}, {label}"),
+        };
         let curve = of_curve().map(|row| (row.values[0], row.boundary.low_per_s)).collect();
         plot = plot.with(Series::line(&name("analytic"), curve));
         let dots: Vec<(f64, f64)> =

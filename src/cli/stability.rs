@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 use crate::stats::stream::fnv1a;
 use crate::study::checkpoint::Checkpoint;
 use crate::study::stability::{DriftOptions, DriftTest, SaturatedOptions, Start, drift_tests, saturated};
-use crate::study::sweep::{self, Axis, SweepRow};
+use crate::study::sweep::boundary::{self as sweep, Axis, SweepRow};
 use crate::{fluid, study};
 
 /// The stability boundary λ*: analytically, from the engine, and over a sweep of parameters

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::predict::Predictor;
-use crate::scenario::trace::{Trace, TraceRequest};
+use crate::scenario::trace::{Cursor, Trace, TraceRequest};
 use crate::scenario::{ArrivalLaw, Intervals, LengthLaw, Order, Pace, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
@@ -84,7 +84,7 @@ enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
     Common(Common),
     Pairs { intervals: Intervals, pace: Arc<Pace>, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
-    Replay { trace: Arc<Trace>, next: usize, origin: Time, scale: f64 },
+    Replay { trace: Arc<Trace>, cursor: Cursor, origin: Time, scale: f64 },
     Blocks(Blocks),
 }
 
@@ -119,7 +119,8 @@ struct Pairs {
 
 impl Pairs {
     fn draw(&mut self) -> TraceRequest {
-        self.trace.requests[self.choice.random_range(0..self.trace.requests.len())]
+        let place = self.choice.random_range(0..self.trace.len());
+        self.trace.get_untimed(place).unwrap_or_default()
     }
 }
 
@@ -146,7 +147,7 @@ impl Source {
     #[cfg(test)]
     pub fn of(scenario: &Scenario, mut arrivals: Vec<Arrival>) -> Self {
         arrivals.reverse();
-        let kind = Kind::Replay { trace: Arc::default(), next: 0, origin: Time::ZERO, scale: 1.0 };
+        let kind = Kind::Replay { trace: Arc::default(), cursor: Cursor::default(), origin: Time::ZERO, scale: 1.0 };
         Self { backlog: arrivals, kind, ..Self::new(scenario, Feed::Open, 1, 0, 0) }
     }
 
@@ -187,7 +188,7 @@ impl Kind {
             return Self::Classes { classes: classes.collect(), saturated };
         };
         let trace = Arc::clone(&source.requests);
-        let origin = trace.requests.first().map_or(Time::ZERO, |request| request.arrival);
+        let origin = trace.first().map_or(Time::ZERO, |request| request.arrival);
         let scale = workload.rate_per_s.map_or(1.0, |rate| trace.rate_per_s() / rate);
         match (source.mode, feed) {
             (TraceMode::Resample, _) | (_, Feed::Saturated) => Self::Pairs {
@@ -201,7 +202,7 @@ impl Kind {
             (TraceMode::Replay, Feed::Bootstrap) => {
                 Self::Blocks(Blocks::new(trace, origin, scale, named("blocks of the trace")))
             }
-            (TraceMode::Replay, _) => Self::Replay { trace, next: 0, origin, scale },
+            (TraceMode::Replay, _) => Self::Replay { trace, cursor: Cursor::default(), origin, scale },
         }
     }
 
@@ -216,9 +217,8 @@ impl Kind {
                 }
                 Some(arrival_at(pace.when(*clock), pairs.draw()))
             }
-            Self::Replay { trace, next, origin, scale } => {
-                let request = *trace.requests.get(*next)?;
-                *next += 1;
+            Self::Replay { trace, cursor, origin, scale } => {
+                let request = cursor.next(trace)?;
                 Some(arrival_at(rescaled(request.arrival - *origin, *scale), request))
             }
             Self::Blocks(blocks) => Some(blocks.next()),
@@ -228,7 +228,7 @@ impl Kind {
 
 fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
     let hashes = (request.blocks.start, request.blocks.count);
-    Arrival { hashes, ..Arrival::new(time, 0, request.prompt as i64, request.output as i64) }
+    Arrival { hashes, ..Arrival::new(time, request.class, request.prompt as i64, request.output as i64) }
 }
 
 /// Recorded times stay exact unless the rate was changed.
@@ -313,6 +313,7 @@ struct Blocks {
     block_start: Time,
     block_end: Time,
     index: usize,
+    cursor: Cursor,
     lap: Time,
     base: Time,
 }
@@ -328,6 +329,7 @@ impl Blocks {
             block_start: Time::ZERO,
             block_end: Time::ZERO,
             index: 0,
+            cursor: Cursor::default(),
             lap: Time::ZERO,
             base: Time::ZERO,
         };
@@ -344,16 +346,17 @@ impl Blocks {
         self.block_end = self.block_start + self.length();
         self.lap = Time::ZERO;
         let start = self.origin + self.block_start;
-        self.index = self.trace.requests.partition_point(|request| request.arrival < start);
+        self.index = self.trace.count_before(start);
     }
 
     fn next(&mut self) -> Arrival {
         loop {
-            if self.index == self.trace.requests.len() {
+            if self.index == self.trace.len() {
                 self.index = 0;
                 self.lap += self.span;
             }
-            let request = self.trace.requests[self.index];
+            self.cursor.seek(self.index);
+            let request = self.cursor.next(&self.trace).unwrap_or_default();
             let place = request.arrival - self.origin + self.lap;
             if place < self.block_end {
                 self.index += 1;

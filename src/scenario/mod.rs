@@ -149,7 +149,7 @@ impl Scenario {
     /// Longest prompt + output that can arrive; none when unbounded.
     pub fn longest_request(&self) -> Option<u64> {
         if let Some(source) = &self.workload.trace {
-            return source.requests.requests.iter().map(|request| request.prompt + request.output).max();
+            return source.requests.iter().map(|request| request.prompt + request.output).max();
         }
         let peaks = self.workload.class.iter().map(|class| Some(class.prompt.longest()? + class.output.longest()?));
         peaks.into_iter().try_fold(0, |longest, peak| Some(longest.max(peak?)))
@@ -158,7 +158,7 @@ impl Scenario {
     /// Shortest prompt that can arrive.
     pub fn shortest_prompt(&self) -> u64 {
         let shortest = match &self.workload.trace {
-            Some(source) => source.requests.requests.iter().map(|request| request.prompt).min(),
+            Some(source) => source.requests.iter().map(|request| request.prompt).min(),
             None => self.workload.class.iter().map(|class| class.prompt.shortest()).min(),
         };
         shortest.unwrap_or(0)
@@ -244,6 +244,10 @@ impl Scenario {
             if let Some(model) = &class.model {
                 self.validate_model(model).map_err(|error| error.under(&place))?;
             }
+        }
+        let recorded = self.workload.trace.as_ref().and_then(|_| self.workload.models());
+        for model in recorded.into_iter().flatten().flatten() {
+            self.validate_model(model).map_err(|error| error.under("workload.trace"))?;
         }
         Ok(())
     }

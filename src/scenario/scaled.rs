@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::moments::usable_memory;
-use super::trace::Trace;
 use super::{Cluster, Engine, Instance, LengthLaw, MixturePart, Policy, Scenario, StepTimeLaw, Workload};
 
 /// What can be scaled. In a cluster every instance is scaled, the prefill pool's too.
@@ -261,11 +260,11 @@ fn scale_step(law: &mut StepTimeLaw, parameter: Parameter, factor: f64) {
 /// Mean of a length over all classes, and its coefficient of variation within classes, √(E Var/E mean²).
 fn moments(workload: &Workload, side: Side) -> (f64, f64) {
     if let Some(source) = &workload.trace {
-        let lengths = source.requests.requests.iter().map(|request| match side {
+        let lengths = source.requests.iter().map(|request| match side {
             Side::Prompt => request.prompt as f64,
             Side::Output => request.output as f64,
         });
-        let count = source.requests.requests.len().max(1) as f64;
+        let count = source.requests.len().max(1) as f64;
         let (first, second) =
             lengths.fold((0.0, 0.0), |(first, second), x| (first + x / count, second + x * x / count));
         return (first, ((second / (first * first) - 1.0).max(0.0)).sqrt());
@@ -313,14 +312,11 @@ fn spread(workload: &mut Workload, side: Side, factor: f64) -> Option<()> {
 
 fn on_trace(workload: &mut Workload, side: Side, change: impl Fn(f64) -> f64) {
     let Some(source) = &mut workload.trace else { return };
-    let mut requests = source.requests.requests.clone();
-    for request in &mut requests {
-        let length = if side == Side::Prompt { &mut request.prompt } else { &mut request.output };
-        *length = (change(*length as f64).round() as u64).max(1);
-    }
-    let old = &source.requests;
-    source.requests =
-        Arc::new(Trace { requests, hash_ids: old.hash_ids.clone(), hash_block_tokens: old.hash_block_tokens });
+    let changed = |length: u64| (change(length as f64).round() as u64).max(1);
+    source.requests = Arc::new(source.requests.with_lengths(|request| match side {
+        Side::Prompt => (changed(request.prompt), request.output),
+        Side::Output => (request.prompt, changed(request.output)),
+    }));
 }
 
 /// The law of `factor` times the length: the same family, its longest length scaled too.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use super::sweep::SweepRow;
+use super::sweep::boundary::SweepRow;
 use crate::scenario::ScenarioError;
 
 /// Rows done so far; kept in memory only when there is no file.

@@ -226,12 +226,12 @@ mod tests {
     fn every_format_is_read_again() {
         let scenario = scenario("a; prompt=uniform:1,99; output=geometric:20");
         let own = trace::read("own", &lines(&scenario, TraceFormat::Own, End::Count(50))).unwrap();
-        assert_eq!(own.requests.len(), 50);
-        let origin = own.requests[0].arrival.seconds();
+        assert_eq!(own.len(), 50);
+        let origin = own.first().unwrap().arrival.seconds();
         for (format, origin) in [(TraceFormat::Azure, origin), (TraceFormat::Mooncake, 0.0), (TraceFormat::Vidur, 0.0)]
         {
             let read = trace::read("again", &lines(&scenario, format, End::Count(50))).unwrap();
-            for (a, b) in own.requests.iter().zip(&read.requests) {
+            for (a, b) in own.iter().zip(read.iter()) {
                 assert_eq!((a.prompt, a.output), (b.prompt, b.output));
                 assert!((a.arrival.seconds() - origin - b.arrival.seconds()).abs() < 2.1e-7, "{format:?}");
             }
@@ -244,8 +244,8 @@ mod tests {
         let text = lines(&scenario, TraceFormat::Own, End::After(Time::from_decimal(20.0)));
         let all = trace::read("own", &text).unwrap();
         let longer = trace::read("own", &lines(&scenario, TraceFormat::Own, End::Count(200))).unwrap();
-        let within = longer.requests.iter().filter(|request| request.arrival.seconds() <= 20.0).count();
-        assert_eq!(all.requests.len(), within);
+        let within = longer.iter().filter(|request| request.arrival.seconds() <= 20.0).count();
+        assert_eq!(all.len(), within);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Checkpoint;
-use super::stability::{self, SaturatedOptions};
-use super::trials::{Progress, silent};
+use super::super::checkpoint::Checkpoint;
+use super::super::stability::{self, SaturatedOptions};
+use super::super::trials::{Progress, silent};
 use crate::answer::{Boundary, Figure, Verdict};
 use crate::fluid::{self, scope};
 use crate::scenario::{Scenario, ScenarioError};
@@ -48,7 +48,7 @@ impl Axis {
 ///
 /// # Errors
 /// Says what cannot be read, or that there is none.
-pub(super) fn numbers(range: &str) -> Result<Vec<f64>, String> {
+pub fn numbers(range: &str) -> Result<Vec<f64>, String> {
     let number = |part: &str| match part.trim().parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(format!("`{part}` is not a number")),
