@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::predict::Predictor;
 use crate::scenario::trace::{Cursor, Trace, TraceRequest};
-use crate::scenario::{ArrivalLaw, LengthLaw, Order, Pace, Scenario, Time, TraceMode};
+use crate::scenario::{ArrivalLaw, Intervals, LengthLaw, Order, Pace, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
 /// Length of the blocks of the circular block bootstrap of a trace, in seconds. Long enough to keep the burstiness up to minutes.
@@ -82,14 +82,26 @@ pub struct Source {
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
-    Pairs { law: ArrivalLaw, gap_s: f64, pace: Arc<Pace>, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
+    Common(Common),
+    Pairs { intervals: Intervals, pace: Arc<Pace>, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
     Replay { trace: Arc<Trace>, cursor: Cursor, origin: Time, scale: f64 },
     Blocks(Blocks),
 }
 
+/// Classes that draw from one process of arrivals, each request its class by share.
+struct Common {
+    intervals: Intervals,
+    pace: Arc<Pace>,
+    clock: Time,
+    times: Stream,
+    choice: Stream,
+    /// Shares of the classes up to each, of 1.
+    shares: Vec<f64>,
+    lengths: Vec<(LengthLaw, LengthLaw, Stream)>,
+}
+
 struct ClassStream {
-    law: ArrivalLaw,
-    gap_s: f64,
+    intervals: Intervals,
     pace: Arc<Pace>,
     prompt: LengthLaw,
     output: LengthLaw,
@@ -159,9 +171,12 @@ impl Kind {
         let Some(source) = &workload.trace else {
             let rates = workload.class_rates();
             let mean = workload.rate_shape.long_run();
+            if workload.arrivals.is_common() && !saturated {
+                return Self::Common(Common::new(scenario, pace, named));
+            }
+            let law = if workload.arrivals.is_common() { ArrivalLaw::default() } else { workload.arrivals.clone() };
             let classes = workload.class.iter().zip(rates).enumerate().map(|(index, (class, rate))| ClassStream {
-                law: workload.arrivals.clone(),
-                gap_s: 1.0 / (rate / mean),
+                intervals: Intervals::new(law.clone(), 1.0 / (rate / mean)),
                 pace: Arc::clone(&pace),
                 prompt: class.prompt.clone(),
                 output: class.output.clone(),
@@ -177,8 +192,7 @@ impl Kind {
         let scale = workload.rate_per_s.map_or(1.0, |rate| trace.rate_per_s() / rate);
         match (source.mode, feed) {
             (TraceMode::Resample, _) | (_, Feed::Saturated) => Self::Pairs {
-                law: workload.arrivals.clone(),
-                gap_s: 1.0 / workload.base_rate(),
+                intervals: Intervals::new(workload.arrivals.clone(), 1.0 / workload.base_rate()),
                 pace,
                 clock: Time::ZERO,
                 times: named("arrivals of the trace"),
@@ -196,9 +210,10 @@ impl Kind {
     fn next(&mut self) -> Option<Arrival> {
         match self {
             Self::Classes { classes, saturated } => Some(next_of_classes(classes, *saturated)),
-            Self::Pairs { law, gap_s, pace, clock, times, pairs, saturated } => {
+            Self::Common(common) => Some(common.next()),
+            Self::Pairs { intervals, pace, clock, times, pairs, saturated } => {
                 if !*saturated {
-                    *clock += Time::from_seconds(law.sample(times) * *gap_s);
+                    *clock += Time::from_seconds(intervals.next_s(times));
                 }
                 Some(arrival_at(pace.when(*clock), pairs.draw()))
             }
@@ -224,7 +239,7 @@ fn rescaled(time: Time, scale: f64) -> Time {
 impl ClassStream {
     #[inline]
     fn advance(&mut self) {
-        self.clock += Time::from_seconds(self.law.sample(&mut self.times) * self.gap_s);
+        self.clock += Time::from_seconds(self.intervals.next_s(&mut self.times));
         self.next = self.pace.when(self.clock);
     }
 
@@ -233,6 +248,39 @@ impl ClassStream {
         let prompt = self.prompt.sample(&mut self.lengths) as i64;
         let output = self.output.sample(&mut self.lengths) as i64;
         Arrival::new(self.next, class as u16, prompt, output)
+    }
+}
+
+impl Common {
+    fn new(scenario: &Scenario, pace: Arc<Pace>, named: &dyn Fn(&str) -> Stream) -> Self {
+        let workload = &scenario.workload;
+        let rates = workload.class_rates();
+        let total: f64 = rates.iter().sum();
+        let cumulated = rates.iter().scan(0.0, |sum, rate| {
+            *sum += rate / total;
+            Some(*sum)
+        });
+        let lengths = workload.class.iter().enumerate().map(|(index, class)| {
+            (class.prompt.clone(), class.output.clone(), named(&format!("lengths of class {index}")))
+        });
+        Self {
+            intervals: Intervals::new(workload.arrivals.clone(), 1.0 / workload.base_rate()),
+            pace,
+            clock: Time::ZERO,
+            times: named("arrivals of all classes"),
+            choice: named("classes of arrivals"),
+            shares: cumulated.collect(),
+            lengths: lengths.collect(),
+        }
+    }
+
+    fn next(&mut self) -> Arrival {
+        self.clock += Time::from_seconds(self.intervals.next_s(&mut self.times));
+        let place = if self.shares.len() > 1 { self.choice.random::<f64>() } else { 0.0 };
+        let class = self.shares.partition_point(|share| *share <= place).min(self.shares.len() - 1);
+        let (prompt, output, stream) = &mut self.lengths[class];
+        let (prompt, output) = (prompt.sample(stream) as i64, output.sample(stream) as i64);
+        Arrival::new(self.pace.when(self.clock), class as u16, prompt, output)
     }
 }
 

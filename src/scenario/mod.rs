@@ -30,7 +30,7 @@ pub mod workload;
 
 use serde::{Deserialize, Serialize};
 
-pub use arrivals::ArrivalLaw;
+pub use arrivals::{ArrivalLaw, ArrivalState, BatchSizes, Intervals};
 pub use batching::{
     BatchRules, Batching, BudgetCounts, Engine, FirstToken, MixedCost, Mixing, Packing, Priority, Prompts,
     SequenceLimit,

@@ -334,6 +334,14 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
         LengthLaw::Weibull { mean, shape, max } => {
             LengthLaw::Weibull { mean: mean * factor, shape: *shape, max: whole(*max, factor) }
         }
+        LengthLaw::Pareto { scale, shape, max } => {
+            LengthLaw::Pareto { scale: scale * factor, shape: *shape, max: whole(*max, factor) }
+        }
+        LengthLaw::Lomax { scale, shape, max } => {
+            LengthLaw::Lomax { scale: scale * factor, shape: *shape, max: whole(*max, factor) }
+        }
+        // Ranks have no unit: every length of the law is scaled.
+        LengthLaw::Zipf { .. } => stretched_masses(law, factor),
         LengthLaw::Mixture { parts } => LengthLaw::Mixture {
             parts: parts
                 .iter()
@@ -344,6 +352,16 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
             LengthLaw::Empirical { values: values.iter().map(|&value| whole(value, factor)).collect() }
         }
     }
+}
+
+/// A mixture of constants: `factor` times each length that the law can have, by its probability.
+fn stretched_masses(law: &LengthLaw, factor: f64) -> LengthLaw {
+    let masses = law.table().into_iter().enumerate().filter(|&(_, mass)| mass > 0.0);
+    let part = |(tokens, weight): (usize, f64)| {
+        let law = LengthLaw::Constant { tokens: whole(tokens as u64, factor) };
+        MixturePart { weight, law }
+    };
+    LengthLaw::Mixture { parts: masses.map(part).collect() }
 }
 
 /// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal and gamma
@@ -369,7 +387,12 @@ fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
             let moved = values.iter().map(|&x| ((mean + factor * (x as f64 - mean)).round() as u64).max(1));
             Some(LengthLaw::Empirical { values: moved.collect() })
         }
-        LengthLaw::Geometric { .. } | LengthLaw::Weibull { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
+        LengthLaw::Geometric { .. }
+        | LengthLaw::Weibull { .. }
+        | LengthLaw::Pareto { .. }
+        | LengthLaw::Lomax { .. }
+        | LengthLaw::Zipf { .. }
+        | LengthLaw::Mixture { .. } => blended(law, factor),
     }
 }
 

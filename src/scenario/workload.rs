@@ -21,7 +21,7 @@ pub struct Workload {
     /// λ(t) as a factor on the rate; absent means that λ does not change.
     #[serde(default, skip_serializing_if = "RateShape::is_constant")]
     pub rate_shape: RateShape,
-    /// Law of the interarrival times of every class. Not used while a trace is replayed.
+    /// Law of the arrivals: of every class its own, or common to all ([`ArrivalLaw::is_common`]). Not used while a trace is replayed.
     #[serde(default)]
     pub arrivals: ArrivalLaw,
     /// Classes of requests, each with its share of the rate.
@@ -184,6 +184,11 @@ impl Workload {
             (None, Some(source)) => source.requests.rate_per_s(),
             (None, None) => 0.0,
         }
+    }
+
+    /// Limit of the index of dispersion of the counts of arrivals at the long-run rate; of a replayed trace it is not used.
+    pub fn dispersion_limit(&self) -> f64 {
+        self.arrivals.dispersion_limit(self.rate())
     }
 
     /// Holds λ at `rate_per_s` for all time.

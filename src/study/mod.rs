@@ -13,6 +13,7 @@ pub mod simulate;
 pub mod stability;
 mod summary;
 pub mod sweep;
+pub mod traffic;
 pub mod trials;
 pub mod validate;
 

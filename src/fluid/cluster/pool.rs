@@ -48,7 +48,7 @@ impl Pool {
             choices: cluster.choices,
             window_s: cluster.window_s,
             classes: rates.iter().map(|rate| rate / total).collect(),
-            arrivals: if replayed { 1.0 } else { workload.arrivals.squared_cv() },
+            arrivals: if replayed { 1.0 } else { workload.dispersion_limit() },
         }
     }
 
