@@ -25,5 +25,6 @@ mod recorded;
 mod resume;
 mod rules;
 mod run;
+mod sweep;
 mod trust;
 mod validate;
