@@ -3,6 +3,7 @@
 mod calibrate;
 mod common;
 mod compare;
+mod compare_policies;
 mod hardware;
 mod merge;
 mod models;
@@ -61,6 +62,7 @@ enum Command {
     Solve(solve::Args),
     Simulate(simulate::Args),
     Compare(compare::Args),
+    ComparePolicies(compare_policies::Args),
     Stability(stability::Args),
     Sweep(sweep::Args),
     Merge(merge::Args),
@@ -87,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Solve(args) => solve::run(&args),
         Command::Simulate(args) => simulate::run(&args, seed),
         Command::Compare(args) => compare::run(&args, seed),
+        Command::ComparePolicies(args) => compare_policies::run(&args, seed),
         Command::Stability(args) => stability::run(&args, seed),
         Command::Sweep(args) => sweep::run(&args, seed),
         Command::Merge(args) => merge::run(&args),

@@ -6,6 +6,7 @@ pub mod dynamics;
 pub mod gate;
 mod operations;
 pub mod plan;
+pub mod policies;
 pub mod queues;
 pub mod scale;
 pub mod simulate;
