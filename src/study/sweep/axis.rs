@@ -8,7 +8,7 @@ use crate::answer::table::Cell;
 use crate::scenario::ScenarioError;
 use crate::scenario::overrides::Override;
 
-/// Significant digits of a swept number.
+/// Significant digits of a swept number at most.
 const SETTING_DIGITS: usize = 6;
 
 /// What an axis is at one point.
@@ -42,7 +42,7 @@ impl Setting {
     /// The cell of a table that shows it.
     pub fn cell(&self) -> Cell {
         match self {
-            Self::Number(value) => number_cell(*value, SETTING_DIGITS),
+            Self::Number(value) => number_cell(*value, digits_of(*value).min(SETTING_DIGITS)),
             Self::Word(word) => Cell::text(word),
         }
     }
@@ -54,6 +54,12 @@ impl Setting {
             Self::Word(_) => None,
         }
     }
+}
+
+/// How many significant digits a number is written with.
+fn digits_of(value: f64) -> usize {
+    let mantissa = format!("{value:e}");
+    mantissa.split('e').next().unwrap_or_default().chars().filter(char::is_ascii_digit).count()
 }
 
 /// One value of an axis and what it changes in the scenario.
@@ -154,13 +160,16 @@ fn settings(range: &str) -> Result<Vec<Setting>, String> {
         return Ok(numbers(range)?.into_iter().map(Setting::Number).collect());
     }
     let values: Vec<Setting> = members(range).iter().map(|part| Setting::parse(part)).collect();
+    // What begins as a range is meant as one.
+    if let [Setting::Word(word)] = &values[..]
+        && word.split_once(':').is_some_and(|(from, _)| number(from).is_ok())
+    {
+        return numbers(range).map(|_| values);
+    }
     if values.contains(&Setting::Word(String::new())) {
         return Err(format!("`{range}` has an empty value"));
     }
-    match values.iter().enumerate().find(|(place, value)| values[..*place].contains(value)) {
-        Some((_, value)) => Err(format!("`{range}` has `{}` twice", value.shown())),
-        None => Ok(values),
-    }
+    Ok(values)
 }
 
 /// The members of a list, parted by commas outside brackets, braces and quotes.
@@ -311,7 +320,7 @@ mod tests {
 
     #[test]
     fn unreadable_ranges_name_the_problem() {
-        let wrong = ["kv", "a=1:2:0", "a=2:1:1", "a=1:nan:1", "a=", "=1", "a=1,,2", "a=1,1", "a=2..1", "a=log:0..1"];
+        let wrong = ["kv", "a=1:2:0", "a=2:1:1", "a=1:nan:1", "a=", "=1", "a=1,,2", "a=1:2", "a=2..1", "a=log:0..1"];
         for text in wrong.into_iter().chain(["a=log:1:2:1", "a=int:0.5..2", "a=1..x"]) {
             let error = Axis::parse("--over", text).unwrap_err();
             assert!(error.to_string().contains("--over") && !error.remedy.is_empty(), "{text}");

@@ -47,7 +47,11 @@ impl Design {
         let boxes = axes.iter().filter(|axis| axis.interval.is_some()).count();
         match (&sampling, axes.iter().find(|axis| axis.interval.is_some())) {
             (None, Some(axis)) => {
-                return wrong(&axis.key, "is an interval".to_owned(), "add --lhs N or --sobol N to draw from it");
+                return wrong(
+                    &axis.key,
+                    "is an interval".to_owned(),
+                    "write a list or a range, or draw from it with `fluidsim sweep --lhs N` or --sobol N",
+                );
             }
             (Some(_), None) => {
                 return wrong("", "a sample needs an interval".to_owned(), "write one as KEY=LOW..HIGH");

@@ -22,8 +22,9 @@
 //! ```
 
 mod axis;
-pub mod boundary;
 mod design;
+mod journal;
+mod manifest;
 mod picture;
 mod quantity;
 mod sample;
@@ -31,7 +32,9 @@ mod source;
 
 pub use axis::{Axis, Choice, Interval, Setting, numbers};
 pub use design::{Design, Point, Shard};
-pub use picture::{Picture, pictures};
+pub use journal::{Found, Journal};
+pub use manifest::{EngineRun, MANIFEST, Manifest, RESULTS, RESULTS_CSV, merged};
+pub use picture::{Picture, lines, pictures};
 pub use quantity::{Answers, Datum, LAMBDA_STAR, Quantity, Side, USUAL, names, number_cell};
 pub use sample::{Filling, SOBOL_DIMENSIONS, Sampling};
 pub use source::Source;

@@ -16,31 +16,37 @@ pub enum Picture {
     Map(HeatMap),
 }
 
-/// The picture of the numeric quantities: a map where two numeric axes, and nothing else, are swept and one side answers; otherwise lines
-/// over the first numeric axis, the engine's as dots. None where no axis has numbers or no cell does.
+/// The picture of the numeric quantities: a map where two numeric axes, and nothing else, are swept and one figure is shown; otherwise
+/// [`lines`]. None where no axis has numbers or no cell does.
 pub fn pictures(axes: &[Axis], quantities: &[Quantity], rows: &[Row]) -> Option<Picture> {
-    let numeric = |k: &usize| rows.iter().all(|row| row.settings[*k].number().is_some());
-    let shown: Vec<usize> =
-        (0..quantities.len()).filter(|&k| rows.iter().any(|row| row.cells[k].value().is_some())).collect();
-    let numbers: Vec<usize> = (0..axes.len()).filter(numeric).collect();
+    let shown: Vec<usize> = (0..quantities.len()).filter(|&k| drawn(rows, k)).collect();
     let sampled = axes.iter().any(|axis| axis.interval.is_some());
-    match (&numbers[..], &shown[..]) {
-        ([], _) | (_, []) => None,
-        ([y, x], [one]) if axes.len() == 2 && !sampled => {
-            Some(Picture::Map(map(axes, &quantities[*one].name, rows, (*x, *y), *one)))
-        }
-        ([x, ..], _) => Some(Picture::Lines(lines(axes, quantities, rows, *x, sampled))),
+    if let ([y, x], [one]) = (&numeric(axes, rows)[..], &shown[..])
+        && axes.len() == 2
+        && !sampled
+    {
+        return Some(Picture::Map(map(axes, &quantities[*one].name, rows, (*x, *y), *one)));
     }
+    let plots = lines(axes, quantities, rows);
+    (!plots.is_empty()).then_some(Picture::Lines(plots))
 }
 
-fn lines(axes: &[Axis], quantities: &[Quantity], rows: &[Row], x: usize, sampled: bool) -> Vec<Plot> {
-    let mut names: Vec<&str> = Vec::new();
-    let drawn = |k: usize| rows.iter().any(|row| row.cells[k].value().is_some());
-    for (_, quantity) in quantities.iter().enumerate().filter(|(k, _)| drawn(*k)) {
-        if !names.contains(&quantity.name.as_str()) {
-            names.push(&quantity.name);
-        }
-    }
+/// Axes that have numbers only.
+fn numeric(axes: &[Axis], rows: &[Row]) -> Vec<usize> {
+    let numbers = |k: &usize| rows.iter().all(|row| row.settings[*k].number().is_some());
+    (0..axes.len()).filter(numbers).collect()
+}
+
+/// Whether a quantity has a number anywhere.
+fn drawn(rows: &[Row], k: usize) -> bool {
+    rows.iter().any(|row| row.cells[k].value().is_some())
+}
+
+/// One panel per quantity over the first numeric axis, one curve for each combination of the other axes. Where both sides answer the
+/// engine's values are dots; a sample is a cloud.
+pub fn lines(axes: &[Axis], quantities: &[Quantity], rows: &[Row]) -> Vec<Plot> {
+    let Some(&x) = numeric(axes, rows).first() else { return Vec::new() };
+    let sampled = axes.iter().any(|axis| axis.interval.is_some());
     let mut curves: Vec<Vec<&Setting>> = Vec::new();
     for row in rows {
         let others = others(row, x, sampled);
@@ -48,21 +54,34 @@ fn lines(axes: &[Axis], quantities: &[Quantity], rows: &[Row], x: usize, sampled
             curves.push(others);
         }
     }
-    names
-        .into_iter()
-        .map(|name| {
-            let mut plot = Plot::new(name, &axes[x].key, name);
-            plot.log_x = spread(rows.iter().filter_map(|row| row.settings[x].number()));
-            for curve in &curves {
-                let label = label(axes, x, curve, sampled);
-                let own: Vec<&Row> = rows.iter().filter(|row| &others(row, x, sampled) == curve).collect();
-                for (k, quantity) in quantities.iter().enumerate().filter(|(_, quantity)| quantity.name == name) {
-                    plot = plot.with(series(&own, x, k, quantity, &label, sampled));
-                }
+    let shown: Vec<usize> = (0..quantities.len()).filter(|&k| drawn(rows, k)).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for &k in &shown {
+        if !names.contains(&quantities[k].name.as_str()) {
+            names.push(&quantities[k].name);
+        }
+    }
+    let panel = |name: &str| {
+        let mut plot = Plot::new(name, &axes[x].key, name);
+        plot.log_x = spread(rows.iter().filter_map(|row| row.settings[x].number()));
+        let own: Vec<usize> = shown.iter().copied().filter(|&k| quantities[k].name == name).collect();
+        for curve in &curves {
+            let label = label(axes, x, curve, sampled);
+            let of_curve: Vec<&Row> = rows.iter().filter(|row| &others(row, x, sampled) == curve).collect();
+            for &k in &own {
+                let side = quantities[k].side;
+                let name = if own.len() > 1 { joined(side.name(), &label) } else { label.clone() };
+                let cloud = sampled || (own.len() > 1 && side == Side::Engine);
+                plot = plot.with(series(&of_curve, x, k, &name, cloud));
             }
-            plot
-        })
-        .collect()
+        }
+        plot
+    };
+    names.into_iter().map(panel).collect()
+}
+
+fn joined(side: &str, label: &str) -> String {
+    if label.is_empty() { side.to_owned() } else { format!("{side}, {label}") }
 }
 
 /// Values of the axes that part curves; of a sample all points are one cloud.
@@ -83,19 +102,18 @@ fn label(axes: &[Axis], x: usize, curve: &[&Setting], sampled: bool) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-fn series(rows: &[&Row], x: usize, k: usize, quantity: &Quantity, label: &str, sampled: bool) -> Series {
-    let at = |row: &&&Row| Some((row.settings[x].number()?, row.cells[k].value().unwrap_or(f64::NAN)));
-    let points: Vec<(f64, f64)> = rows.iter().filter_map(|row| at(&row)).collect();
-    if quantity.side == Side::Theory && !sampled {
-        return Series::line(label, points);
-    }
+fn series(rows: &[&Row], x: usize, k: usize, name: &str, cloud: bool) -> Series {
     let known: Vec<&&Row> = rows.iter().filter(|row| row.cells[k].value().is_some()).collect();
-    let dots = known.iter().filter_map(|row| at(row)).collect();
-    let series = Series::dots(label, dots);
-    let ends: Option<Vec<(f64, f64)>> = known.iter().map(|row| row.cells[k].ends()).collect();
-    match ends {
-        Some(ends) => series.with_band(ends),
-        None => series,
+    let at = |row: &&Row| Some((row.settings[x].number()?, row.cells[k].value().unwrap_or(f64::NAN)));
+    // Under a line a point without a value is a gap; a dot is then left out.
+    let series = match cloud {
+        true => Series::dots(name, known.iter().filter_map(|row| at(row)).collect()),
+        false => Series::line(name, rows.iter().filter_map(at).collect()),
+    };
+    let ends: Vec<Option<(f64, f64)>> = known.iter().map(|row| row.cells[k].ends()).collect();
+    match ends.iter().copied().collect::<Option<Vec<(f64, f64)>>>() {
+        Some(ends) if ends.len() == series.points.len() => series.with_band(ends),
+        _ => series,
     }
 }
 

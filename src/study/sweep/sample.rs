@@ -109,3 +109,50 @@ const DIRECTIONS: [(u32, &[u32]); 20] = [
     (1, &[1, 3, 7, 11, 23, 15, 103]),
     (4, &[1, 3, 7, 13, 13, 15, 69]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points of SciPy (`qmc.Sobol(21, scramble=False, bits=32)`) in seven of its dimensions; its order is that of the Gray code,
+    /// ours that of the index.
+    const SCIPY: [(u64, [u32; 7]); 4] = [
+        (3, [3221225472, 1073741824, 1073741824, 3221225472, 3221225472, 1073741824, 1073741824]),
+        (5, [2684354560, 536870912, 3758096384, 3758096384, 1610612736, 3758096384, 1610612736]),
+        (100, [637534208, 3321888768, 2986344448, 301989888, 4261412864, 3858759680, 1442840576]),
+        (777, [2428502016, 809500672, 3829399552, 549453824, 3661627392, 1270874112, 608174080]),
+    ];
+
+    #[test]
+    fn the_sequence_is_that_of_joe_and_kuo() {
+        for (index, expected) in SCIPY {
+            let found = [0, 1, 2, 5, 9, 13, 20].map(|dimension| coordinate(&directions(dimension), index));
+            assert_eq!(found, expected, "{index}");
+        }
+    }
+
+    /// Every dimension of 2ⁿ Sobol points, shifted or not, and of any Latin hypercube, has one point in each slice.
+    #[test]
+    fn every_slice_has_one_point() {
+        for seed in 1..=20 {
+            for (filling, points) in [(Filling::Sobol, 64), (Filling::LatinHypercube, 50)] {
+                let units = Sampling { filling, points, seed }.units(SOBOL_DIMENSIONS);
+                for dimension in 0..SOBOL_DIMENSIONS {
+                    let mut slices: Vec<u64> =
+                        units.iter().map(|point| (point[dimension] * points as f64) as u64).collect();
+                    slices.sort_unstable();
+                    assert_eq!(slices, (0..points).collect::<Vec<_>>(), "{filling:?} {seed} {dimension}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_one_sample() {
+        for filling in [Filling::Sobol, Filling::LatinHypercube] {
+            let of = |seed| Sampling { filling, points: 8, seed }.units(3);
+            assert_eq!(of(1), of(1));
+            assert_ne!(of(1), of(2));
+        }
+    }
+}

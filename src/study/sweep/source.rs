@@ -6,6 +6,7 @@ use super::design::Point;
 use crate::fluid::{self, scope};
 use crate::scenario::overrides::{Override, RATE_ALIAS};
 use crate::scenario::{Scenario, ScenarioError, TraceMode, load};
+use crate::stats::stream::fnv1a;
 
 /// What the points change: a scenario, or the file that it is read from when hardware is swept, which is put in as a file is read.
 #[derive(Debug, Clone)]
@@ -29,19 +30,22 @@ impl Source {
         Self::Built(Box::new(scenario))
     }
 
-    /// A text that two sources share when they give the same scenarios.
+    /// The scenario that the points change, as TOML, with what the files that it names come to; of what is opened anew, that of `first`.
     ///
     /// # Errors
-    /// A file that cannot be read.
-    pub fn fingerprint(&self) -> Result<String, ScenarioError> {
-        match self {
-            Self::Built(scenario) => Ok(scenario.to_toml()),
-            Self::Opened { name, changes, trace } => {
-                let settings: Vec<String> =
-                    changes.iter().map(|change| format!("{}={}", change.key, change.value)).collect();
-                Ok(format!("{name:?} {settings:?} {trace:?}"))
-            }
+    /// As [`Source::at`].
+    pub fn fingerprint(&self, first: &Point) -> Result<String, ScenarioError> {
+        let scenario = match self {
+            Self::Built(scenario) => (**scenario).clone(),
+            Self::Opened { .. } => self.at("sweep", first)?,
+        };
+        let mut text = scenario.to_toml();
+        if let Some(source) = &scenario.workload.trace {
+            let requests = &source.requests.requests;
+            let hash = fnv1a(&format!("{requests:?}"));
+            text.push_str(&format!("# The trace has {} requests; hash {hash:016x}.\n", requests.len()));
         }
+        Ok(text)
     }
 
     /// The scenario of a point; messages call what it sets `option`.
