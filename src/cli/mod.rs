@@ -9,6 +9,7 @@ mod pictures;
 mod policy;
 mod progress;
 mod queue;
+mod reproduce;
 mod scenario;
 mod simulate;
 mod solve;
@@ -32,6 +33,7 @@ Examples:
   fluidsim trust                              how far theory can be trusted
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
+  fluidsim reproduce seed-001 --quick         a study of others, done again
   fluidsim scenario list                      the built-in scenarios
   fluidsim models                             the GPUs and language models for --gpu and --model
   fluidsim policy list                        the rules that a scenario can choose
@@ -62,6 +64,7 @@ enum Command {
     Trust(trust::Args),
     Validate(validate::Args),
     Calibrate(calibrate::Args),
+    Reproduce(reproduce::Args),
     Scenario(scenario::Args),
     Models(models::Args),
     Policy(policy::Args),
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Trust(args) => trust::run(&args, seed),
         Command::Validate(args) => validate::run(&args, seed),
         Command::Calibrate(args) => calibrate::run(&args, seed),
+        Command::Reproduce(args) => reproduce::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Policy(args) => policy::run(&args),

@@ -8,6 +8,7 @@ pub mod gate;
 mod operations;
 pub mod plan;
 pub mod queues;
+pub mod reproduce;
 pub mod scale;
 pub mod simulate;
 pub mod stability;
