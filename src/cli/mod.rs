@@ -4,6 +4,7 @@ mod calibrate;
 mod common;
 mod compare;
 mod hardware;
+mod merge;
 mod models;
 mod pictures;
 mod policy;
@@ -14,6 +15,8 @@ mod scenario;
 mod simulate;
 mod solve;
 mod stability;
+mod store;
+mod sweep;
 mod trust;
 mod validate;
 
@@ -30,6 +33,7 @@ Examples:
   fluidsim compare --des-trials 50            both, side by side, with the gap
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
+  fluidsim sweep --over lambda=1:7:1 --over policy.engine=orca,vllm-v1
   fluidsim trust                              how far theory can be trusted
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
@@ -60,6 +64,8 @@ enum Command {
     Simulate(simulate::Args),
     Compare(compare::Args),
     Stability(stability::Args),
+    Sweep(sweep::Args),
+    Merge(merge::Args),
     Queue(queue::Args),
     Trust(trust::Args),
     Validate(validate::Args),
@@ -85,6 +91,8 @@ pub fn run() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args, seed),
         Command::Compare(args) => compare::run(&args, seed),
         Command::Stability(args) => stability::run(&args, seed),
+        Command::Sweep(args) => sweep::run(&args, seed),
+        Command::Merge(args) => merge::run(&args),
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
         Command::Validate(args) => validate::run(&args, seed),

@@ -1,7 +1,6 @@
 //! Whole questions people ask: simulate with intervals, compare the two answers, find the boundary, sweep a parameter.
 
 pub mod calibrate;
-pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
 pub mod gate;
