@@ -11,6 +11,7 @@ mod pictures;
 mod policy;
 mod progress;
 mod queue;
+mod reproduce;
 mod scenario;
 mod simulate;
 mod solve;
@@ -39,6 +40,7 @@ Examples:
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
   fluidsim workload generate --count 1000     requests drawn from laws, as a trace
+  fluidsim reproduce seed-001 --quick         a study of others, done again
   fluidsim scenario list                      the built-in scenarios
   fluidsim models                             the GPUs and language models for --gpu and --model
   fluidsim policy list                        the rules that a scenario can choose
@@ -73,6 +75,7 @@ enum Command {
     Validate(validate::Args),
     Calibrate(calibrate::Args),
     Workload(workload::Args),
+    Reproduce(reproduce::Args),
     Scenario(scenario::Args),
     Models(models::Args),
     Policy(policy::Args),
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Validate(args) => validate::run(&args, seed),
         Command::Calibrate(args) => calibrate::run(&args, seed),
         Command::Workload(args) => workload::run(&args, seed),
+        Command::Reproduce(args) => reproduce::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Policy(args) => policy::run(&args),

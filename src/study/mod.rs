@@ -8,6 +8,7 @@ mod operations;
 pub mod plan;
 pub mod policies;
 pub mod queues;
+pub mod reproduce;
 pub mod scale;
 pub mod simulate;
 pub mod stability;
