@@ -9,7 +9,7 @@ use super::error::ScenarioError;
 use super::overrides::{self, Override};
 use super::schema::SCENARIO;
 use super::trace::{self, Trace};
-use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate};
+use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate, scaled};
 
 /// The scenario of a preset or a file, with overrides and, when asked for, with a trace in place of its traffic.
 ///
@@ -117,6 +117,9 @@ fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, Scen
             Some(known) if known.file == source.file => Arc::clone(&known.requests),
             _ => Arc::new(read_trace_file(&source.file, "workload.trace.file")?),
         };
+    }
+    for law in scaled::step_times(&mut scenario) {
+        law.read_tables()?;
     }
     count_bins(&mut scenario.workload.rate_shape)?;
     scenario.validate()?;

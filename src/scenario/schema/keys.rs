@@ -324,6 +324,15 @@ pub static STEP_TIME: Shape = Shape::Law(&[
             optional("per_prefill_pair_s", &Shape::Number),
         ],
     ),
+    variant(
+        "kernels",
+        &[
+            needed("folder", &Shape::Text),
+            optional("layers", &Shape::Whole),
+            optional("host_s", &Shape::Number),
+            optional("graph_tokens", &Shape::Wholes),
+        ],
+    ),
 ]);
 
 /// Points of a curve.
