@@ -4,6 +4,7 @@ mod calibrate;
 mod common;
 mod compare;
 mod hardware;
+mod judge;
 mod models;
 mod pictures;
 mod policy;

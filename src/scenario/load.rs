@@ -195,7 +195,7 @@ fn no_such_scenario(name: &str) -> ScenarioError {
     )
 }
 
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;

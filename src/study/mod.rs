@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
 pub mod gate;
+pub mod judge;
 mod operations;
 pub mod plan;
 pub mod queues;
