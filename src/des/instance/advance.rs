@@ -401,6 +401,9 @@ impl Instance {
     fn release(&mut self, slot: u32, held: i64) {
         let sequence = self.sequences.get(slot);
         self.left_tokens += sequence.prompt + sequence.predicted;
+        if let Some(freed) = &mut self.freed {
+            freed.give_back(self.memory.allocated, self.memory.rounded(held), None);
+        }
         self.memory.allocated -= self.memory.rounded(held);
         self.context -= held;
         if self.rules.admission == crate::scenario::Admission::Reserve {

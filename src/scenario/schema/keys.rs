@@ -139,6 +139,7 @@ pub static POLICY: Shape = Shape::Table(&[
     optional("trigger", &TRIGGER),
     optional("allow_waiting_preempt", &Shape::Flag),
     optional("victim", &VICTIM),
+    optional("victims_stay_cached", &Shape::Flag),
     optional("swap_s_per_token", &Shape::Number),
     optional("swap_latency_s", &Shape::Number),
     optional("swap_transfer", &TRANSFER),

@@ -22,7 +22,7 @@ const HOST_S: f64 = 1e-3;
 
 type Change = fn(&VllmRun, &mut Scenario) -> Result<bool, ScenarioError>;
 
-const CHANGES: [(&str, Change); 9] = [
+const CHANGES: [(&str, Change); 10] = [
     ("1 ms of host time in every iteration", |_, scenario| add_host(scenario)),
     ("iterations filled up to the sizes of the CUDA graphs", |run, scenario| fill_graphs(run, scenario)),
     ("the curve that theory takes in place of the tables", |_, scenario| {
@@ -34,6 +34,7 @@ const CHANGES: [(&str, Change); 9] = [
     ("arrivals seen by the next iteration, not the one after", |_, scenario| {
         Ok(scenario.policy.arrivals_seen.take() == Some(Sight::OneStepLate))
     }),
+    ("victims find nothing again", |_, scenario| Ok(std::mem::take(&mut scenario.policy.victims_stay_cached))),
     ("KV memory handed out by the token, not by the block", |_, scenario| {
         let blocks = std::mem::replace(&mut scenario.instance.block_tokens, 1);
         Ok(blocks > 1)
@@ -46,6 +47,7 @@ const CHANGES: [(&str, Change); 9] = [
     }),
     ("entrants reserve their whole output", |_, scenario| {
         scenario.policy.admission = Admission::Reserve;
+        scenario.policy.victims_stay_cached = false;
         scenario.policy.watermark_share = None;
         Ok(true)
     }),

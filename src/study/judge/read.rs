@@ -56,6 +56,8 @@ pub struct VllmRun {
     pub limits: Limits,
     /// Whether the scheduler works while an iteration runs.
     pub async_scheduling: Option<bool>,
+    /// Whether blocks are found again by those who need what was in them.
+    pub prefix_caching: bool,
     /// Sizes of the CUDA graphs.
     pub graph_tokens: Vec<u64>,
     /// Requests in order of arrival.
@@ -91,10 +93,12 @@ pub fn read(folder: &Path) -> Result<VllmRun, ScenarioError> {
     let series = series(folder, offset_s.unwrap_or(0.0))?;
     let scheduler = "resolved_config.scheduler_config";
     let sizes = meta.get("resolved_config.compilation_config.cudagraph_capture_sizes").and_then(Value::as_array);
-    if meta.get("kv_cache.enable_prefix_caching").and_then(Value::as_bool) == Some(true) {
+    let caching = ["kv_cache", "resolved_config.cache_config"].map(|key| format!("{key}.enable_prefix_caching"));
+    let prefix_caching = caching.iter().find_map(|key| meta.get(key).and_then(Value::as_bool)) == Some(true);
+    if prefix_caching {
         notes.push(
-            "Prefix caching was on: which prompts begin alike is not recorded, so nothing is found in a cache here, and victims are prefilled \
-             as a whole."
+            "Prefix caching was on: victims find again what nobody has needed since. Which prompts begin alike is not recorded; they find \
+             nothing here."
                 .into(),
         );
     }
@@ -104,6 +108,7 @@ pub fn read(folder: &Path) -> Result<VllmRun, ScenarioError> {
         version: meta.text("vllm_version"),
         limits,
         async_scheduling: meta.get(&format!("{scheduler}.async_scheduling")).and_then(Value::as_bool),
+        prefix_caching,
         graph_tokens: sizes.map_or_else(Vec::new, |sizes| sizes.iter().filter_map(Value::as_u64).collect()),
         requests,
         series,

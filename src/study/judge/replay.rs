@@ -15,7 +15,7 @@ use crate::scenario::{
 const BIN_S: f64 = 1.0;
 
 /// vLLM V1 as a scenario: first come first served, chunked prompts behind the decodes, admission when the whole prompt fits, the last admitted
-/// preempted and prefilled again; behind a router that prefers the instance with the fewest requests where there are several.
+/// preempted and prefilled again, except for what it finds in blocks that nobody has needed since where prefix caching is on; behind a router that prefers the instance with the fewest requests where there are several.
 ///
 /// # Errors
 /// Limits that make no scenario.
@@ -24,6 +24,7 @@ pub fn scenario(run: &VllmRun, law: &StepTimeLaw) -> Result<Scenario, ScenarioEr
     let admission = if limits.watermark > 0.0 { Admission::Watermark } else { Admission::Greedy };
     let mut policy = Policy::of(Engine::VllmV1, admission, Preemption::Recompute);
     policy.watermark_share = (limits.watermark > 0.0).then_some(limits.watermark);
+    policy.victims_stay_cached = run.prefix_caching;
     policy.arrivals_seen = (run.async_scheduling == Some(true)).then_some(Sight::OneStepLate);
     let kv_tokens = limits.kv_tokens.ok_or_else(|| {
         let remedy = "write num_gpu_blocks or num_kv_tokens into it, or give --gpu and --model";
@@ -99,6 +100,7 @@ pub fn counted(run: &VllmRun, scenario: &Scenario, horizon_s: f64) -> Result<Sce
     }
     // A fluid request is seen at once.
     scenario.policy.arrivals_seen = None;
+    scenario.policy.victims_stay_cached = false;
     scenario.validate().map_err(|error| error.to_string())?;
     Ok(scenario)
 }
