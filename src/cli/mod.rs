@@ -5,6 +5,7 @@ mod common;
 mod compare;
 mod compare_policies;
 mod hardware;
+mod judge;
 mod merge;
 mod models;
 mod pictures;

@@ -2,6 +2,7 @@
 //! which the batch cannot change.
 
 mod cluster;
+mod freed;
 mod instance;
 pub mod link;
 mod log;

@@ -273,6 +273,7 @@ fn prompt_is_free(law: &StepTimeLaw) -> bool {
             per_token_s == 0.0 && per_context_token_s == 0.0
         }
         StepTimeLaw::Curve { ref points, per_context_token_s, .. } => points.len() == 1 && per_context_token_s == 0.0,
+        StepTimeLaw::Kernels { .. } => false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::error::ScenarioError;
 use super::overrides::{self, Override};
 use super::schema::SCENARIO;
 use super::trace::{self, Trace};
-use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate};
+use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate, scaled};
 
 /// The scenario of a preset or a file, with overrides and, when asked for, with a trace in place of its traffic.
 ///
@@ -130,6 +130,9 @@ fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, Scen
             source.mode = TraceMode::Resample;
         }
     }
+    for law in scaled::step_times(&mut scenario) {
+        law.read_tables()?;
+    }
     count_bins(&mut scenario.workload.rate_shape)?;
     scenario.validate()?;
     Ok(scenario)
@@ -196,7 +199,7 @@ fn no_such_scenario(name: &str) -> ScenarioError {
     )
 }
 
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod error;
 pub mod hardware;
 pub mod instance;
+pub mod kernels;
 pub mod lengths;
 pub mod load;
 pub mod moments;
@@ -45,7 +46,7 @@ pub use overrides::Override;
 pub use policy::{Admission, Order, Policy, Preemption, Sight, Transfer, Trigger, Victim};
 pub use prediction::Prediction;
 pub use rate::{Pace, RateShape, RateStep};
-pub use step_time::{CurvePoint, StepNoise, StepTimeLaw};
+pub use step_time::{CurvePoint, StepNoise, StepTimeLaw, Tables};
 pub use time::Time;
 pub use workload::{Class, Slo, TraceMode, TraceSource, Workload};
 

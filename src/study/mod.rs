@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod compare;
 pub mod dynamics;
 pub mod gate;
+pub mod judge;
 mod operations;
 pub mod plan;
 pub mod policies;

@@ -154,6 +154,7 @@ pub static POLICY: Shape = Shape::Table(&[
     optional("trigger", &TRIGGER),
     optional("allow_waiting_preempt", &Shape::Flag),
     optional("victim", &VICTIM),
+    optional("victims_stay_cached", &Shape::Flag),
     optional("swap_s_per_token", &Shape::Number),
     optional("swap_latency_s", &Shape::Number),
     optional("swap_transfer", &TRANSFER),
@@ -337,6 +338,15 @@ pub static STEP_TIME: Shape = Shape::Law(&[
             needed("points", &CURVE_POINTS),
             needed("per_context_token_s", &Shape::Number),
             optional("per_prefill_pair_s", &Shape::Number),
+        ],
+    ),
+    variant(
+        "kernels",
+        &[
+            needed("folder", &Shape::Text),
+            optional("layers", &Shape::Whole),
+            optional("host_s", &Shape::Number),
+            optional("graph_tokens", &Shape::Wholes),
         ],
     ),
 ]);

@@ -78,7 +78,10 @@ pub fn points(study: &Study, part: &Part, options: &Options<'_>) -> Result<(Vec<
                 None => levels.push(level),
             }
         }
-        choices = choices.iter().flat_map(|chosen| levels.iter().map(move |level| [&chosen[..], &[*level]].concat())).collect();
+        choices = choices
+            .iter()
+            .flat_map(|chosen| levels.iter().map(move |level| [&chosen[..], &[*level]].concat()))
+            .collect();
     }
     let points: Result<Vec<Point>, ScenarioError> =
         choices.iter().map(|levels| point(study, part, levels, options)).collect();
@@ -153,15 +156,15 @@ type Requests = (String, Arc<trace::Trace>);
 
 fn requests_of(keys: &Keys, data: Option<&Path>) -> Result<Option<Requests>, ScenarioError> {
     if let Some(file) = &keys.requests {
-        let text = embedded::text(file).ok_or_else(|| {
-            ScenarioError::at("requests", format!("are `{file}`"), "name a file in models/studies")
-        })?;
+        let text = embedded::text(file)
+            .ok_or_else(|| ScenarioError::at("requests", format!("are `{file}`"), "name a file in models/studies"))?;
         return Ok(Some((file.clone(), Arc::new(trace::read(file, text)?))));
     }
     let Some((file, folder)) = keys.recorded.as_ref().zip(data) else { return Ok(None) };
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        ScenarioError::at("", format!("cannot be read: {error}"), "give a text file").in_file(&path.display().to_string())
+        ScenarioError::at("", format!("cannot be read: {error}"), "give a text file")
+            .in_file(&path.display().to_string())
     })?;
     Ok(Some((file.clone(), Arc::new(trace::read(file, &text)?))))
 }

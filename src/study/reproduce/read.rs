@@ -90,7 +90,11 @@ fn check_published(part: &Part, published: &Published) -> Result<(), ScenarioErr
                 return wrong("at", format!("has no level `{label}` of `{}`", axis.name), "name one of its levels");
             }
             None if !along => {
-                return wrong("at", format!("does not say which `{}`", axis.name), "name a level, or go along the axis");
+                return wrong(
+                    "at",
+                    format!("does not say which `{}`", axis.name),
+                    "name a level, or go along the axis",
+                );
             }
             _ => {}
         }

@@ -19,7 +19,8 @@ pub fn table(part: &Part, frame: &Frame) -> Table {
         }
         let theory = frame.answers.iter().any(|answer| answer.analytic.contains_key(key));
         let engine = frame.answers.iter().any(|answer| answer.engine.contains_key(key));
-        let name = |who: &str| if theory && engine { format!("{}, {who}", quantity.name) } else { quantity.name.clone() };
+        let name =
+            |who: &str| if theory && engine { format!("{}, {who}", quantity.name) } else { quantity.name.clone() };
         if theory || !engine {
             sources.push(Source::Theory(key));
             columns.push(Column::number(&name("theory"), &quantity.unit));
@@ -95,7 +96,11 @@ pub fn comparison(part: &Part, judged: &[Judged]) -> Option<Table> {
     for row in judged {
         let quantity = part.quantity.iter().find(|quantity| quantity.key == row.quantity);
         let named = quantity.map_or(row.quantity.clone(), |quantity| {
-            if quantity.unit.is_empty() { quantity.name.clone() } else { format!("{} ({})", quantity.name, quantity.unit) }
+            if quantity.unit.is_empty() {
+                quantity.name.clone()
+            } else {
+                format!("{} ({})", quantity.name, quantity.unit)
+            }
         });
         let difference = row.ours.map(|ours| ours.value / row.published - 1.0).filter(|share| share.is_finite());
         let mut cells: Vec<Cell> = row.labels.iter().map(Cell::text).collect();
@@ -173,13 +178,13 @@ fn plot(part: &Part, frame: &Frame, judged: &[Judged], panel: &Panel) -> Plot {
             plot = plot.with(Series::line(&joined(curve, "theory"), theory));
         }
         if !engine.is_empty() {
-            let band = engine.iter().map(|(_, figure)| figure.interval.unwrap_or((figure.value, figure.value))).collect();
+            let band =
+                engine.iter().map(|(_, figure)| figure.interval.unwrap_or((figure.value, figure.value))).collect();
             let dots = engine.iter().map(|(x, figure)| (*x, figure.value)).collect();
             plot = plot.with(Series::dots(&joined(curve, "engine"), dots).with_band(band));
         }
-        let theirs = judged.iter().filter(|row| {
-            row.quantity == panel.y && shown(&row.labels) && name(&row.labels) == *curve
-        });
+        let theirs =
+            judged.iter().filter(|row| row.quantity == panel.y && shown(&row.labels) && name(&row.labels) == *curve);
         let dots: Vec<(f64, f64)> = theirs.filter_map(|row| Some((row.xs[place]?, row.published))).collect();
         if !dots.is_empty() {
             plot = plot.with(Series::dots(&joined(curve, "published"), dots));
