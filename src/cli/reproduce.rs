@@ -133,7 +133,10 @@ fn write(folder: &Path, name: &str, found: &Found) -> anyhow::Result<()> {
         let name = format!("{name}-{}", file_name(point));
         let panels = pictures::dynamics(seen, *kv_tokens);
         report::reproduce::write_panels(folder, &format!("{name}-dynamics"), &panels)?;
-        report::file::write_whole(&folder.join(format!("{name}-timeline.svg")), &pictures::timeline(seen))?;
+        report::file::write_whole(
+            &folder.join(format!("{name}-timeline.svg")),
+            &report::picture_svg(&pictures::timeline(seen).into(), None),
+        )?;
     }
     Ok(())
 }

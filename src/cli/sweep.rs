@@ -8,8 +8,8 @@ use super::{Outcome, usage_error};
 use crate::fluid::Tier;
 use crate::report::{self, Cell, Column, Format, Table};
 use crate::study::sweep::{
-    self, Axis, Choice, Design, EngineOptions, Filling, MAX_POINTS, Manifest, Picture, Quantity, RESULTS_CSV, Row,
-    Sampling, Setting, Shard, Side, Solver, Source, Sweep, USUAL,
+    self, Axis, Choice, Design, EngineOptions, Filling, MAX_POINTS, Manifest, Quantity, RESULTS_CSV, Row, Sampling,
+    Setting, Shard, Side, Solver, Source, Sweep, USUAL,
 };
 
 /// Any scenario keys as a grid or a sample, answered by theory, the engine or both
@@ -136,12 +136,10 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
 pub(super) fn write(manifest: &Manifest, rows: &[Row], output: &OutputArgs, plot: Option<&Path>) -> anyhow::Result<()> {
     let table = manifest.table("Sweep", rows);
     if let Some(file) = plot {
-        let svg = match sweep::pictures(&manifest.axes, &manifest.quantities, rows) {
-            Some(Picture::Lines(plots)) => report::render_svg(&plots),
-            Some(Picture::Map(map)) => report::render_heat(&map),
-            None => return Err(usage_error("--plot", "finds no axis or no quantity with numbers", "sweep a number")),
+        let Some(picture) = sweep::pictures(&manifest.axes, &manifest.quantities, rows) else {
+            return Err(usage_error("--plot", "finds no axis or no quantity with numbers", "sweep a number"));
         };
-        report::file::write_whole(file, &svg)?;
+        report::file::write_whole(file, &report::picture_svg(&picture, None))?;
     }
     let Some(folder) = output.folder() else { return output.write(&report::render(&table, output.format())) };
     report::file::write_whole(&folder.join(RESULTS_CSV), &report::render(&table, Format::Csv))?;

@@ -34,7 +34,7 @@ pub use axis::{Axis, Choice, Interval, Setting, numbers};
 pub use design::{Design, Point, Shard};
 pub use journal::{Found, Journal};
 pub use manifest::{EngineRun, MANIFEST, Manifest, RESULTS, RESULTS_CSV, merged};
-pub use picture::{Picture, lines, pictures};
+pub use picture::{lines, pictures};
 pub use quantity::{Answers, Datum, LAMBDA_STAR, Quantity, Side, USUAL, names, number_cell};
 pub use sample::{Filling, SOBOL_DIMENSIONS, Sampling};
 pub use source::Source;

@@ -2,19 +2,10 @@
 
 use super::{Axis, Quantity, Row, Setting, Side};
 use crate::answer::number;
-use crate::answer::plot::{Heat, HeatCell, HeatMap, Plot, Series};
+use crate::answer::plot::{Heat, HeatCell, HeatMap, Picture, Plot, Series};
 
 /// Shades of a map.
 const SHADES: usize = 5;
-
-/// What a sweep looks like.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Picture {
-    /// One panel per quantity.
-    Lines(Vec<Plot>),
-    /// One panel of shades.
-    Map(HeatMap),
-}
 
 /// The picture of the numeric quantities: a map where two numeric axes, and nothing else, are swept and one figure is shown; otherwise
 /// [`lines`]. None where no axis has numbers or no cell does.
@@ -25,10 +16,10 @@ pub fn pictures(axes: &[Axis], quantities: &[Quantity], rows: &[Row]) -> Option<
         && axes.len() == 2
         && !sampled
     {
-        return Some(Picture::Map(map(axes, &quantities[*one].name, rows, (*x, *y), *one)));
+        return Some(Picture::Heat(map(axes, &quantities[*one].name, rows, (*x, *y), *one)));
     }
     let plots = lines(axes, quantities, rows);
-    (!plots.is_empty()).then_some(Picture::Lines(plots))
+    (!plots.is_empty()).then_some(Picture::Panels(plots))
 }
 
 /// Axes that have numbers only.
