@@ -1,7 +1,13 @@
 //! Traffic: made from laws ([`generate`]), told apart and summed up.
 
+pub mod arrival_fit;
 mod bursts;
+pub mod counts;
+pub mod dependence;
 mod generate;
+pub mod length_fit;
+pub mod lengths;
+mod maximum;
 pub mod words;
 
 pub use bursts::{Bursts, Preset};
