@@ -12,7 +12,7 @@ use crate::queueing::fit::mmpp2_through;
 use crate::scenario::{ArrivalLaw, ArrivalState, BatchSizes};
 
 /// Most gaps of the likelihood of a modulated process.
-const SEQUENCE: usize = 50_000;
+pub(super) const SEQUENCE: usize = 50_000;
 
 /// One law with its estimates.
 #[derive(Debug, Clone, PartialEq)]

@@ -108,22 +108,22 @@ mod tests {
         assert!(dispersion(&small, 5.0).is_none() && dispersion(&small, f64::NAN).is_none());
     }
 
-    /// Intervals of 95 % hold the index of their process: 150 traces of each kind; the binomial test would refuse a true coverage of
+    /// Intervals of 95 % hold the index of their process: 100 traces of each kind; the binomial test would refuse a true coverage of
     /// 95 % once in a thousand.
     #[test]
     fn intervals_hold_the_index() {
         let cases = [
             (ArrivalLaw::Poisson {}, 1.0, 300.0),
             (ArrivalLaw::Poisson {}, 1.0, 12.0),
-            (ArrivalLaw::Gamma { cv: 2.0 }, 4.0, 300.0),
+            (ArrivalLaw::Weibull { shape: 1.5 }, 0.461, 300.0),
         ];
         for (law, truth, windows) in cases {
-            let missed = (0..150).filter(|&seed| {
-                let found = dispersion(&trace(&law, 10.0, 10.0 * windows + 1.0, seed), 10.0).unwrap();
+            let missed = (0..100).filter(|&seed| {
+                let found = dispersion(&trace(&law, 2.0, 10.0 * windows + 1.0, seed), 10.0).unwrap();
                 !(found.interval.0..=found.interval.1).contains(&truth)
             });
             let missed = missed.count() as u64;
-            assert!(is_consistent(missed, 150, 0.05, 0.001), "{law:?} {windows}: {missed}");
+            assert!(is_consistent(missed, 100, 0.05, 0.001), "{law:?} {windows}: {missed}");
         }
     }
 }
