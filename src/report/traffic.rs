@@ -167,7 +167,7 @@ fn arrival_laws(name: &str, fit: &TrafficFit) -> Option<Table> {
     columns.extend(SCALES_S.map(|scale| Column::number(&format!("I({scale} s)"), "")));
     let mut table = Table::new(&format!("Arrivals of {name}: laws by maximum likelihood, best BIC first"), columns);
     for law in &found.fits {
-        let mut row = vec![Cell::text(arrival_name(&law.law)), Cell::text(arrival_parameters(law))];
+        let mut row = vec![Cell::text(arrival_name(law)), Cell::text(arrival_parameters(law))];
         row.extend([law.log_likelihood, law.aic, law.bic].map(|value| Cell::digits(value, 6)));
         row.push(law.distance.map_or(Cell::Absent, |distance| Cell::digits(distance, 3)));
         row.extend(SCALES_S.map(|scale| Cell::digits(predicted_index(law, scale), 3)));
@@ -180,7 +180,10 @@ fn arrival_laws(name: &str, fit: &TrafficFit) -> Option<Table> {
         at.map_or(Cell::Absent, |found| Cell::digits(found.index, 3))
     }));
     table.row(row);
-    table.note("distance: Kolmogorov's, of independent gaps. I: index of dispersion, of renewal laws its limit");
+    table.note(
+        "distance: Kolmogorov's, of independent gaps. I: index of dispersion, of renewal laws its limit. mmpp: rates per second, stays in \
+         seconds; by dispersion: through the curve of the index, not of the greatest likelihood",
+    );
     table.note(format!(
         "{} gaps, {} of them zero (counted as less than half the smallest positive one); successive gaps correlate by {}",
         found.gaps,
@@ -193,12 +196,13 @@ fn arrival_laws(name: &str, fit: &TrafficFit) -> Option<Table> {
     Some(table)
 }
 
-fn arrival_name(law: &ArrivalLaw) -> &'static str {
-    match law {
+fn arrival_name(fit: &ArrivalFit) -> &'static str {
+    match fit.law {
         ArrivalLaw::Poisson {} => "poisson",
         ArrivalLaw::Deterministic {} => "deterministic",
         ArrivalLaw::Gamma { .. } => "gamma",
         ArrivalLaw::Weibull { .. } => "weibull",
+        ArrivalLaw::Mmpp { .. } if fit.by_dispersion => "mmpp by dispersion",
         ArrivalLaw::Mmpp { .. } => "mmpp",
         ArrivalLaw::Batch { .. } => "batch",
     }
@@ -252,11 +256,7 @@ fn p_value(p: PValue) -> String {
 fn advice(fit: &TrafficFit, notes: &[String]) -> Table {
     let mut table = Table::new("What to use", vec![Column::text("for"), Column::text("use"), Column::text("because")]);
     if let Some(best) = fit.best_arrivals() {
-        table.row(vec![
-            Cell::text("arrivals"),
-            Cell::text(arrival_name(&best.law)),
-            Cell::text(arrival_reason(fit, best)),
-        ]);
+        table.row(vec![Cell::text("arrivals"), Cell::text(arrival_name(best)), Cell::text(arrival_reason(fit, best))]);
     }
     let best = |fits: &[LengthFit]| match fits.first() {
         None => ("constant", "all are the same".to_owned()),
@@ -287,25 +287,23 @@ fn with_equals(p: PValue) -> String {
     }
 }
 
-/// The best likelihood, and whether it holds the dispersion on the longest time scale.
+/// Why this law: its likelihood, and whether it holds the dispersion on the longest time scale.
 fn arrival_reason(fit: &TrafficFit, best: &ArrivalFit) -> String {
-    let measured = fit.summary.dispersion.iter().rfind(|found| SCALES_S.contains(&found.window_s));
-    let Some(measured) = measured else { return "best BIC; too short for its dispersion".to_owned() };
-    let (low, high) = measured.interval;
-    let predicted = predicted_index(best, measured.window_s);
-    let place = match predicted {
-        index if index < low => "misses the dispersion, which is larger",
-        index if index > high => "misses the dispersion, which is smaller",
-        _ => "holds the dispersion",
+    let Some(measured) = fit.longest_scale() else { return "best BIC; too short for its dispersion".to_owned() };
+    let scale = measured.window_s;
+    let first = fit.arrivals.as_ref().and_then(|found| found.fits.first()).filter(|first| *first != best);
+    let place = match (fit.holds(best), first) {
+        (true, None) => "best BIC, and holds the dispersion".to_owned(),
+        (true, Some(first)) => {
+            let index = significant(predicted_index(first, scale), 3);
+            format!("holds the dispersion, which {}, best by BIC, misses with {index}", arrival_name(first))
+        }
+        (false, _) => "best BIC, but misses the dispersion, as all laws here do".to_owned(),
     };
-    format!(
-        "best BIC; {place}: I({} s) = {}, the trace has {} [{}, {}]",
-        measured.window_s,
-        significant(predicted, 3),
-        significant(measured.index, 3),
-        significant(low, 3),
-        significant(high, 3)
-    )
+    let [own, index, low, high] =
+        [predicted_index(best, scale), measured.index, measured.interval.0, measured.interval.1]
+            .map(|x| significant(x, 3));
+    format!("{place}: I({scale} s) = {own}, the trace has {index} [{low}, {high}]")
 }
 
 /// The rate over time, the survival function of the gaps, the lengths and their pairs as one SVG.
@@ -374,7 +372,7 @@ pub fn fit_svg(name: &str, fit: &TrafficFit) -> String {
         let mut plot = Plot::new(&format!("Arrivals of {name}"), "window (s)", "index of dispersion").with(measured);
         for law in &found.fits {
             let points = curve.iter().map(|at| (at.window_s, predicted_index(law, at.window_s))).collect();
-            plot = plot.with(Series::line(arrival_name(&law.law), points));
+            plot = plot.with(Series::line(arrival_name(law), points));
         }
         parts.push(plot.with_log_x().with_log_y());
     }

@@ -28,3 +28,4 @@ mod run;
 mod traces;
 mod trust;
 mod validate;
+mod workload;

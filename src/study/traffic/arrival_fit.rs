@@ -4,9 +4,11 @@
 //! law. A modulated Poisson process of two states has the likelihood of the whole sequence, by the forward recursion α ← α e^{D₀g} D₁
 //! with D₀ = Q − Λ, D₁ = Λ (Rydén 1994, Commun. Stat. Stochastic Models 10:795–829); all others take gaps to be independent.
 
+use nalgebra::DMatrix;
 use statrs::function::gamma::{gamma, gamma_lr, ln_gamma};
 
 use super::counts::Dispersion;
+use super::curve::through;
 use super::maximum::{covariance, errors, maximise};
 use crate::queueing::fit::mmpp2_through;
 use crate::scenario::{ArrivalLaw, ArrivalState, BatchSizes};
@@ -19,6 +21,8 @@ pub(super) const SEQUENCE: usize = 50_000;
 pub struct ArrivalFit {
     /// The law; a modulated one has its rates per second as factors.
     pub law: ArrivalLaw,
+    /// Whether it goes through the curve of dispersion in place of the greatest likelihood.
+    pub by_dispersion: bool,
     /// Arrivals per second under it.
     pub rate_per_s: f64,
     /// Names, values and standard errors of its parameters beside the rate.
@@ -154,12 +158,18 @@ pub fn fit_arrivals(gaps: &[f64], curve: &[Dispersion]) -> Option<ArrivalFits> {
     if gaps.sorted.len() < 10 {
         return None;
     }
-    let mut fits: Vec<ArrivalFit> =
-        [poisson(&gaps), gamma_fit(&gaps), weibull_fit(&gaps), batch_fit(&gaps), mmpp_fit(&gaps, curve)]
-            .into_iter()
-            .flatten()
-            .filter(|fit| fit.law.validate().is_ok())
-            .collect();
+    let mut fits: Vec<ArrivalFit> = [
+        poisson(&gaps),
+        gamma_fit(&gaps),
+        weibull_fit(&gaps),
+        batch_fit(&gaps),
+        mmpp_fit(&gaps, curve),
+        curve_fit(&gaps, curve),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|fit| fit.law.validate().is_ok())
+    .collect();
     fits.sort_by(|a, b| a.bic.total_cmp(&b.bic));
     let mean = gaps.mean();
     let squares: f64 = used.iter().map(|gap| (gap - mean).powi(2)).sum();
@@ -172,6 +182,7 @@ fn judged(gaps: &Gaps<'_>, law: ArrivalLaw, rate_per_s: f64, count: f64, log_lik
     let n = gaps.all.len() as f64;
     ArrivalFit {
         law,
+        by_dispersion: false,
         rate_per_s,
         parameters: Vec::new(),
         log_likelihood,
@@ -244,15 +255,27 @@ fn mmpp_fit(gaps: &Gaps<'_>, curve: &[Dispersion]) -> Option<ArrivalFit> {
     if at[0] < at[1] {
         at = vec![at[1], at[0], at[3], at[2]];
     }
+    Some(two_states(gaps, &at, reached, covariance(&value, &at)))
+}
+
+/// The process through the curve of dispersion.
+fn curve_fit(gaps: &Gaps<'_>, curve: &[Dispersion]) -> Option<ArrivalFit> {
+    let value = |at: &[f64]| gaps.mmpp(at);
+    let at = through(1.0 / gaps.mean(), curve, &value)?;
+    Some(ArrivalFit { by_dispersion: true, ..two_states(gaps, &at, value(&at), None) })
+}
+
+/// Two states at the logarithms of their rates and stays.
+fn two_states(gaps: &Gaps<'_>, at: &[f64], reached: f64, spread: Option<DMatrix<f64>>) -> ArrivalFit {
     let natural = |at: &[f64]| at.iter().map(|x| x.exp()).collect::<Vec<f64>>();
-    let values = natural(&at);
-    let wide = covariance(&value, &at).map_or_else(|| vec![f64::NAN; 4], |spread| errors(&natural, &at, &spread));
+    let values = natural(at);
+    let wide = spread.map_or_else(|| vec![f64::NAN; 4], |spread| errors(&natural, at, &spread));
     let states = [0, 1].map(|k| ArrivalState { factor: values[k], stay_s: values[k + 2] }).to_vec();
     let mean = (values[0] * values[2] + values[1] * values[3]) / (values[2] + values[3]);
     let mut fit = judged(gaps, ArrivalLaw::Mmpp { states }, mean, 4.0, reached);
     let names = ["busy rate", "quiet rate", "busy stay", "quiet stay"];
     fit.parameters = names.into_iter().enumerate().map(|(k, name)| (name, values[k], wide[k])).collect();
-    Some(fit)
+    fit
 }
 
 /// The process through the index of dispersion on the shortest and the longest time scale; none where there is no such.
@@ -334,6 +357,7 @@ mod tests {
         let map = Map::mmpp2([0.2, 1.0 / 30.0], [10.0, 2.0]).unwrap();
         let fit = ArrivalFit {
             law: ArrivalLaw::Mmpp { states },
+            by_dispersion: false,
             rate_per_s: 110.0 / 35.0,
             parameters: Vec::new(),
             log_likelihood: 0.0,

@@ -1,12 +1,15 @@
 //! Which laws are good enough, and the traffic of a scenario made of them.
 
-use super::arrival_fit::{ArrivalFit, ArrivalFits, fit_arrivals};
+use super::arrival_fit::{ArrivalFit, ArrivalFits, fit_arrivals, predicted_index};
+use super::counts::Dispersion;
 use super::length_fit::{LengthFit, fit_lengths};
 use super::summary::Summary;
 use crate::scenario::{ArrivalLaw, Class, LengthLaw, Scenario, ScenarioError, TraceMode};
 
 /// p value below which a law is refused.
 pub const LEVEL: f64 = 0.05;
+/// Longest time scale on which laws of arrivals are judged, seconds.
+const LONGEST_S: f64 = 300.0;
 
 /// All that was fitted to a trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +43,21 @@ impl TrafficFit {
         Self { summary, prompt, output, arrivals }
     }
 
-    /// The best law of arrivals.
+    /// The law of arrivals to use: the best by Schwarz's criterion of those that hold the dispersion, or of all when none does.
     pub fn best_arrivals(&self) -> Option<&ArrivalFit> {
-        self.arrivals.as_ref()?.fits.first()
+        let fits = &self.arrivals.as_ref()?.fits;
+        fits.iter().find(|fit| self.holds(fit)).or(fits.first())
+    }
+
+    /// The longest time scale up to [`LONGEST_S`] on which the dispersion of the trace is known.
+    pub fn longest_scale(&self) -> Option<&Dispersion> {
+        self.summary.dispersion.iter().rfind(|found| found.window_s <= LONGEST_S)
+    }
+
+    /// Whether a law's index of dispersion lies within the interval of the trace's on the longest time scale.
+    pub fn holds(&self, fit: &ArrivalFit) -> bool {
+        self.longest_scale()
+            .is_none_or(|found| (found.interval.0..=found.interval.1).contains(&predicted_index(fit, found.window_s)))
     }
 
     /// Whether independent laws can stand for the pairs of lengths.

@@ -4,6 +4,7 @@ pub mod arrival_fit;
 mod bursts;
 pub mod choice;
 pub mod counts;
+mod curve;
 pub mod dependence;
 mod generate;
 pub mod length_fit;
