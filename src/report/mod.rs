@@ -27,6 +27,7 @@ mod samples;
 mod scale;
 mod solution;
 pub mod text;
+mod traffic;
 mod validate;
 
 pub use crate::answer::number;
@@ -44,6 +45,7 @@ pub use queue::{model_list, queue_plot, queue_report};
 pub use reproduce::studies_table;
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
+pub use traffic::{fit_svg, fit_tables, traffic_svg, traffic_tables};
 pub use validate::{case_tables, cases_table, validate_tables};
 
 use crate::answer::compare::CompareRow;

@@ -29,3 +29,4 @@ mod sweep;
 mod traces;
 mod trust;
 mod validate;
+mod workload;
