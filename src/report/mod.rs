@@ -30,7 +30,7 @@ pub mod table;
 pub mod text;
 mod validate;
 
-pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml};
+pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml, roofline_table};
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};
