@@ -59,6 +59,7 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     if let Some(other) = attention::spread(scenario) {
         let mut solution = solve(&other);
         solution.notes.push(attention::NOTE.into());
+        solution.notes.extend(attention::note_of_tables(scenario));
         return solution;
     }
     match &scenario.cluster {

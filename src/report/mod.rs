@@ -33,7 +33,7 @@ mod validate;
 pub use crate::answer::number;
 pub use crate::answer::plot::{Heat, HeatCell, HeatMap, Lane, Lanes, Picture, Plot, Series, Span, Style};
 pub use crate::answer::table::{self, Align, Cell, Column, Table};
-pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml};
+pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml, roofline_table};
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
 pub use json::{compare_json, simulate_json, solve_json};

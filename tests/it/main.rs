@@ -14,6 +14,7 @@ mod exit_codes;
 mod experiment;
 mod formats;
 mod house;
+mod judge;
 mod latex;
 mod limits;
 mod mixed_laws;
