@@ -21,7 +21,7 @@ Examples:
   fluidsim compare-policies --replicas 4 --lambda 12 --vary cluster.routing=round-robin,join-shortest-queue
 
 Trial k of every policy has the same arrivals and lengths. Every pair is tested by its paired differences, with Holm's correction over all
-pairs and metrics: the chance of any false claim in the report is at most 5 %. CSV and LaTeX have every pair too.")]
+pairs and metrics: the chance of any false claim in the report is at most 5 %.")]
 pub struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
@@ -46,6 +46,10 @@ pub struct Args {
     #[arg(long, default_value_t = 20, allow_negative_numbers = true)]
     trials: u64,
 
+    /// Show every pair of policies too, as CSV, JSON and LaTeX always do
+    #[arg(long)]
+    pairs: bool,
+
     /// Plot means and intervals as SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -69,9 +73,8 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         report::file::write_whole(file, &report::render_svg(&plots(&found)))?;
     }
     let mut tables = ranking_tables(&found);
-    match args.output.format() {
-        Format::Csv => tables = vec![pairs_table(&found)],
-        Format::Table | Format::Json | Format::Latex => tables.push(pairs_table(&found)),
+    if args.pairs || args.output.format() != Format::Table {
+        tables.push(pairs_table(&found));
     }
     args.output.write(&report::render_all(&tables, args.output.format()))?;
     Ok(Outcome::Fine)
