@@ -100,7 +100,7 @@ fn list(name: Option<&str>) -> anyhow::Result<Outcome> {
         let mut studies = Vec::new();
         for name in read::names() {
             let study = read::find(name)?;
-            studies.push((study.name, study.title, study.source));
+            studies.push((study.name, study.title));
         }
         report::printer::print(&report::render(&report::studies_table(&studies), Format::Table))?;
         return Ok(Outcome::Fine);

@@ -32,8 +32,10 @@ fn every_study_is_built_in_and_read() {
     let list = fluidsim(&["reproduce"]).fine();
     for name in read::names() {
         let study = read::find(name).unwrap();
-        assert!(list.contains(name) && list.contains(&study.title), "{name}");
-        assert!(folder.join(format!("{name}.md")).is_file() || folder.join("README.md").is_file(), "{name}");
+        assert!(list.contains(name), "{name}");
+        assert!(folder.join(format!("{name}.md")).is_file(), "{name} has no page in the guide");
+        let parts = fluidsim(&["reproduce", name, "--list"]).fine();
+        assert!(study.part.iter().all(|part| parts.contains(&part.name)), "{name}: {parts}");
     }
 }
 
