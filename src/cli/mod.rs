@@ -6,6 +6,7 @@ mod compare;
 mod hardware;
 mod models;
 mod pictures;
+mod plot;
 mod policy;
 mod progress;
 mod queue;

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files, check_trials};
+use super::plot::PlotArgs;
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::{Figure, FluidSolution};
 use crate::fluid::cycle::Cycle;
-use crate::report::{self, Cell, Column, Format, Table};
+use crate::report::{self, Cell, Column, Format, Report, Table};
 use crate::scenario::Scenario;
 use crate::stats::stream::fnv1a;
 use crate::study::checkpoint::Checkpoint;
@@ -20,7 +21,7 @@ use crate::{fluid, study};
 ///
 /// Exit code 1 when, with --des, the engine's drift contradicts λ*.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), after_help = "\
+#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), mut_arg("plot", |arg| arg.requires("grid")), after_help = "\
 Examples:
   fluidsim stability
   fluidsim stability --des
@@ -62,18 +63,16 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "grid")]
     csv: Option<PathBuf>,
 
-    /// Plot the sweep or the region as SVG
-    #[arg(long, value_name = "FILE", requires = "grid")]
-    plot: Option<PathBuf>,
+    // Shows the sweep or the region.
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
-    check_files(&[
-        ("--out", args.output.out.as_deref()),
-        ("--csv", args.csv.as_deref()),
-        ("--plot", args.plot.as_deref()),
-    ])?;
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[out, page, ("--csv", args.csv.as_deref()), ("--plot", args.plot.file())])?;
     if !(args.epsilon > 0.0 && args.epsilon <= 0.5) {
         return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
     }
@@ -92,7 +91,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
     if args.sensitivity {
         let rows = fluid::sensitivity::of(scenario);
         let tables = [boundary_table(&solution, None), report::sensitivity_table(&rows)];
-        args.output.write(&report::render_all(&tables, args.output.format()))?;
+        deliver(args, scenario, Report::from(tables.to_vec()), None)?;
         return Ok(Outcome::Fine);
     }
     if !args.des {
@@ -100,7 +99,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
         if let Some(cycle) = fluid::cycle::of(scenario) {
             cycle_rows(&mut table, &cycle);
         }
-        args.output.write(&report::render(&table, args.output.format()))?;
+        deliver(args, scenario, table.into(), None)?;
         return Ok(Outcome::Fine);
     }
     let bar = Progress::over(5 * args.des_trials, "simulating");
@@ -110,7 +109,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
     let tests = drift_tests(scenario, &solution, &options, &advance);
     bar.finish();
     let tables = [boundary_table(&solution, engine.throughput_per_s), drift_table(&tests)];
-    args.output.write(&report::render_all(&tables, args.output.format()))?;
+    deliver(args, scenario, Report::from(tables.to_vec()), Some(seed))?;
     let contradicted = tests.iter().any(DriftTest::contradicts);
     Ok(if contradicted { Outcome::CheckFailed } else { Outcome::Fine })
 }
@@ -128,11 +127,15 @@ fn two_classes(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
     if let Some(file) = &args.csv {
         report::file::write_whole(file, &report::render(&table, Format::Csv))?;
     }
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&pictures::region(&region)))?;
-    }
-    args.output.write(&report::render(&table, args.output.format()))?;
+    let picture = pictures::region(&region).into();
+    args.plot.draw(&picture)?;
+    deliver(args, scenario, Report::from(table).with_picture(picture), None)?;
     Ok(Outcome::Fine)
+}
+
+fn deliver(args: &Args, scenario: &Scenario, report: Report, seed: Option<u64>) -> anyhow::Result<()> {
+    let report = report.titled(&format!("Stability of {}", scenario.name)).with_scenario(scenario.to_toml());
+    args.output.deliver(&report, seed)
 }
 
 fn boundary_table(solution: &FluidSolution, engine: Option<Figure>) -> Table {
@@ -223,10 +226,9 @@ fn grid(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> 
     if let Some(file) = &args.csv {
         report::file::write_whole(file, &report::render(&table, Format::Csv))?;
     }
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&pictures::sweep(&axes, &rows)))?;
-    }
-    args.output.write(&report::render(&table, args.output.format()))?;
+    let picture = pictures::sweep(&axes, &rows).into();
+    args.plot.draw(&picture)?;
+    deliver(args, scenario, Report::from(table).with_picture(picture), args.des.then_some(seed))?;
     if let Ok(store) = checkpoint.into_inner() {
         store.discard();
     }
