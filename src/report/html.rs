@@ -6,8 +6,8 @@ use super::table::{Align, Cell, Column, Table};
 use super::{Picture, Report, picture_svg};
 
 /// Widths of a picture on a desk and on a phone, in pixels.
-const WIDE: f64 = 812.0;
-const NARROW: f64 = 358.0;
+const WIDE: f64 = 840.0;
+const NARROW: f64 = 386.0;
 
 /// Where a page comes from.
 #[derive(Debug, Clone, Default)]
@@ -84,14 +84,32 @@ fn one_row(table: &Table, row: &[Cell]) -> String {
         let class = if class.is_empty() { class } else { format!(" class=\"{}\"", class.trim_start()) };
         let value = match cell {
             Cell::Count(count) => format!(" data-v=\"{count}\""),
-            Cell::Number { value, .. } | Cell::Interval { value, .. } if value.is_finite() => {
-                format!(" data-v=\"{value:?}\"")
+            Cell::Number { value, .. } | Cell::Interval { value, .. } if value.is_finite() => sorted_by(*value),
+            Cell::Text(text) if column.align == Align::Right => {
+                text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).map_or_else(String::new, sorted_by)
             }
             _ => String::new(),
         };
-        format!("<td{class}{value}>{}</td>", words(&cell.shown()))
+        let shown = words(&cell.shown());
+        let shown = if column.align == Align::Right { with_minus(&shown) } else { shown };
+        format!("<td{class}{value}>{shown}</td>")
     });
     format!("<tr>{}</tr>\n", cells.collect::<String>())
+}
+
+fn sorted_by(value: f64) -> String {
+    format!(" data-v=\"{value:?}\"")
+}
+
+/// A number's sign as a minus, not a hyphen; an exponent keeps its own.
+fn with_minus(shown: &str) -> String {
+    let mut before = ' ';
+    let minus = |c: char| {
+        let sign = c == '-' && matches!(before, ' ' | '[');
+        before = c;
+        if sign { '−' } else { c }
+    };
+    shown.chars().map(minus).collect()
 }
 
 /// What it takes to ask again.

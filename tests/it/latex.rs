@@ -114,8 +114,7 @@ fn documents_are_well_formed() {
 
 #[test]
 fn documents_compile() {
-    if Command::new("pdflatex").arg("--version").stdout(Stdio::null()).status().is_err() {
-        eprintln!("skipped: there is no pdflatex on the path");
+    if !has_pdflatex() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +125,17 @@ fn documents_compile() {
     }
 }
 
-fn compile(folder: &Path, name: &str, args: &[&str]) {
+/// Whether documents can be compiled here; says so when not.
+pub fn has_pdflatex() -> bool {
+    let found = Command::new("pdflatex").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !found {
+        eprintln!("skipped: there is no pdflatex on the path");
+    }
+    found
+}
+
+/// Compiles `name.tex` in a folder.
+pub fn compile(folder: &Path, name: &str, args: &[&str]) {
     let output = Command::new("pdflatex")
         .args(["-interaction=nonstopmode", "-halt-on-error", name])
         .current_dir(folder)

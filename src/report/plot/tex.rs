@@ -24,8 +24,10 @@ pub(super) fn picture_tex(picture: &Picture) -> String {
         Picture::Lanes(picture) => lanes(picture),
     };
     let colour = |name: String, value: &str| format!("\\definecolor{{{name}}}{{HTML}}{{{value}}}\n");
-    let mut colours =
-        colour("fsink".into(), INK) + &colour("fsfaint".into(), FAINT) + &colour("fsneutral".into(), "CBD2DA");
+    let mut colours = colour("fsink".into(), INK)
+        + &colour("fsfaint".into(), FAINT)
+        + &colour("fswfaint".into(), "5B6470")
+        + &colour("fsneutral".into(), "CBD2DA");
     for (k, (value, words)) in PALETTE.iter().zip(WORDS).enumerate() {
         colours += &(colour(format!("fsc{k}"), value) + &colour(format!("fsw{k}"), words));
     }
@@ -40,8 +42,8 @@ const STYLE: &str = "width=0.82\\linewidth, axis lines=left, axis line style={fs
      tick align=outside, tick style={fsfaint}, ytick style={draw=none}, ymajorgrids, major grid style={black!10}, \
      scaled ticks=false, /pgf/number format/1000 sep={\\,}, clip=false, legend cell align=left, \
      legend style={draw=none, fill=none, at={(0,1)}, anchor=south west, yshift=14pt, legend columns=-1, \
-     /tikz/every even column/.append style={column sep=6pt}}, title style={at={(0,1)}, anchor=south west, \
-     font=\\bfseries\\small}, ylabel style={at={(0,1)}, rotate=-90, anchor=south west, fsink!70}, \
+     /tikz/every even column/.append style={column sep=6pt}}, title style={at={(0,1)}, anchor=south west, inner xsep=0pt, \
+     font=\\bfseries\\small}, ylabel style={at={(0,1)}, rotate=-90, anchor=south west, inner xsep=0pt, fsink!70}, \
      xlabel style={fsink!70}, every node near coord/.style={}";
 
 fn panels(plots: &[Plot]) -> String {
@@ -49,7 +51,7 @@ fn panels(plots: &[Plot]) -> String {
     let height = if plots.len() > 1 { BODY } else { SINGLE_BODY };
     let count = plots.len().max(1);
     let mut out = format!(
-        "\\begin{{groupplot}}[group style={{group size=1 by {count}, vertical sep=62pt}}, height={}pt, {STYLE}]\n",
+        "\\begin{{groupplot}}[group style={{group size=1 by {count}, vertical sep=56pt}}, height={}pt, {STYLE}]\n",
         height + 30.0
     );
     for (k, plot) in plots.iter().enumerate() {
