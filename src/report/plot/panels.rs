@@ -229,7 +229,7 @@ fn draw_series(svg: &mut Svg, series: &Series, colour: Option<usize>, frame: &Fr
                 let run = if series.style == Style::Step { stepped(&run) } else { run };
                 let run = thinned(&run, frame.x.low..frame.x.high, 2 * frame.width as usize);
                 let run: Vec<(f64, f64)> = run.into_iter().map(|placed| frame.at(placed)).collect();
-                let kind = if turns(&run) > frame.width / 4.0 { format!("{kind} dense") } else { kind.to_owned() };
+                let kind = if turns(&run) > frame.width / 2.0 { format!("{kind} dense") } else { kind.to_owned() };
                 match run[..] {
                     [single] => svg.circle(&format!("dot {class}"), single, 2.5),
                     _ => svg.path(&format!("{kind} {class}"), &run),
