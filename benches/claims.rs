@@ -65,9 +65,9 @@ fn memory_bound() -> Scenario {
     let request = |_| {
         let gap: f64 = Exp1.sample(&mut rng);
         clock += Time::from_seconds(gap / 5.1);
-        TraceRequest { arrival: clock, prompt: 20, output: 20, blocks: Blocks::default() }
+        TraceRequest { arrival: clock, prompt: 20, output: 20, class: 0, blocks: Blocks::default() }
     };
-    let trace = Trace { requests: (0..40_000).map(request).collect(), ..Trace::default() };
+    let trace = Trace::of((0..40_000).map(request));
     let mut scenario = preset(presets::DEFAULT);
     scenario.workload.rate_per_s = None;
     scenario.workload.class.clear();

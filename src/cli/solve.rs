@@ -89,7 +89,7 @@ impl Args {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum TierName {
+pub enum TierName {
     Fast,
     Sharp,
 }

@@ -26,5 +26,7 @@ mod recorded;
 mod resume;
 mod rules;
 mod run;
+mod sweep;
+mod traces;
 mod trust;
 mod validate;
