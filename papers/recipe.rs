@@ -417,7 +417,7 @@ fn form(value: f64, half: Option<f64>, form: &str) -> Result<String, String> {
         "loss" => format!("{:.places$}", -100.0 * value),
         "signed" => {
             let text = format!("{:+.places$}", 100.0 * value);
-            if text.trim_matches(['+', '-', '0', '.']).is_empty() { text[1..].to_owned() } else { text }
+            if text.trim_matches(['+', '-', '0', '.']).is_empty() { text[1..].to_owned() } else { format!("${text}$") }
         }
         "half" => {
             let half = half.ok_or("no half-width")?;
@@ -476,4 +476,32 @@ fn read(path: &Path) -> Result<String, String> {
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: f64, half: Option<f64>, kind: &str) -> String {
+        form(value, half, kind).unwrap()
+    }
+
+    #[test]
+    fn forms_of_numbers() {
+        assert_eq!(shown(5.206_869, None, "sig 4"), "5.207");
+        assert_eq!(shown(0.000_123_4, None, "sig 2"), "0.00012");
+        assert_eq!(shown(12_345.6, None, "sig 2"), "12346");
+        assert_eq!(shown(0.0512, None, "percent 1"), "5.1");
+        assert_eq!((shown(-0.0512, None, "signed 1"), shown(0.000_01, None, "signed 1")), ("$-5.1$".into(), "0.0".into()));
+        assert_eq!(shown(-0.09, None, "loss 0"), "9");
+        assert_eq!(shown(12.7853, Some(0.0312), "half"), "\\ensuremath{12.785 \\pm 0.031}");
+        assert_eq!(shown(152.34, Some(12.0), "half"), "\\ensuremath{152 \\pm 12}");
+        assert!(form(1.0, None, "half").is_err() && form(1.0, None, "wide 3").is_err());
+    }
+
+    #[test]
+    fn words_of_the_program_are_safe_in_latex() {
+        assert_eq!(escaped("kv_tokens 5 % λ* of ν"), "kv\\_tokens 5 \\% $\\lambda^\\ast$ of $\\nu$");
+        assert_eq!((number_in("9.5 !"), number_in("none")), (Some(9.5), None));
+    }
 }
