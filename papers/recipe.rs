@@ -32,7 +32,7 @@ struct Recipes {
     data: Vec<Data>,
 }
 
-/// A command. `{out}` among its words is a file that is read in place of what the command prints.
+/// A command. `{out}` among its words is a file, or a folder with the file `read`, that is read in place of what the command prints.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Source {
@@ -40,6 +40,7 @@ struct Source {
     each: Option<String>,
     name: String,
     args: Vec<String>,
+    read: Option<String>,
     #[serde(default)]
     slow: bool,
     /// A file or folder outside of the clone without which the command is skipped.
@@ -68,6 +69,10 @@ struct Number {
     half: Option<String>,
     /// Upper end of a 95 % interval, in place of `half`.
     high: Option<String>,
+    /// Of several texts the one that holds this.
+    says: Option<String>,
+    /// Which word of a text is the number, from 0.
+    word: Option<usize>,
     /// How many different words stand in this column of a CSV, in place of a value.
     distinct: Option<String>,
     /// Two names instead of a source: first over second, less one.
@@ -92,6 +97,8 @@ struct Table {
     #[serde(default)]
     without: BTreeMap<String, Vec<String>>,
     cells: Vec<String>,
+    /// Decimal places of the fields that are numbers and not whole.
+    round: Option<usize>,
     /// Rows before which a rule stands.
     #[serde(default)]
     rules: Vec<usize>,
@@ -220,13 +227,19 @@ impl Kitchen {
         let found: Box<dyn Fn(&str) -> Result<f64, String>> = if let Some(at) = &number.at {
             let json: Value = serde_json::from_str(output).map_err(|error| missing(&error.to_string()))?;
             let place = json.pointer(at).ok_or_else(|| missing(at))?;
-            let is_it = |item: &&Value| number.row.iter().all(|(key, word)| item[key].as_str() == Some(word));
-            let place = match (number.row.is_empty(), place) {
+            let says = |item: &Value| number.says.as_ref().is_none_or(|says| item.as_str().is_some_and(|text| text.contains(says)));
+            let is_it = |item: &&Value| says(item) && number.row.iter().all(|(key, word)| item[key].as_str() == Some(word));
+            let place = match (number.row.is_empty() && number.says.is_none(), place) {
                 (false, Value::Array(items)) => items.iter().find(is_it).ok_or_else(|| missing(&format!("{:?}", number.row)))?,
                 _ => place,
             }
             .clone();
-            Box::new(move |at: &str| place.pointer(at).and_then(number_of).ok_or(missing(at)))
+            let word = number.word;
+            Box::new(move |at: &str| {
+                let value = place.pointer(at).ok_or(missing(at))?;
+                let nth = |text: &str| text.split_whitespace().nth(word.unwrap_or(0)).and_then(number_in);
+                value.as_str().map_or_else(|| number_of(value), nth).ok_or(missing(at))
+            })
         } else {
             let rows = rows_of_csv(output, &number.row)?;
             let [row] = rows.as_slice() else { return Err(missing(&format!("exactly one row {:?}", number.row))) };
@@ -267,7 +280,7 @@ impl Kitchen {
                 text += "\\addlinespace\n";
             }
             let label = table.labels.get(index).cloned().unwrap_or_default();
-            let cell = |cell: &String| self.cell(cell, row, &label, numbers);
+            let cell = |cell: &String| self.cell(cell, row, &label, table.round, numbers);
             let cells = table.cells.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
             text += &format!("{} \\\\\n", cells.join(" & "));
         }
@@ -284,13 +297,18 @@ impl Kitchen {
             })
     }
 
-    fn cell(&self, cell: &str, row: &Row, label: &str, numbers: &BTreeMap<String, String>) -> Result<String, String> {
+    fn cell(&self, cell: &str, row: &Row, label: &str, round: Option<usize>, numbers: &BTreeMap<String, String>) -> Result<String, String> {
         let cell = row.get("each").map_or(cell.to_owned(), |id| cell.replace("{}", id)).replace("{label}", label);
         if let Some(name) = cell.strip_prefix('@') {
             return numbers.get(name).cloned().ok_or(format!("no number is called {name}"));
         }
         if let Some(key) = cell.strip_prefix('$') {
-            return row.get(key).map(|text| escaped(text.trim())).ok_or(format!("no field is called {key}"));
+            let field = |key: &str| row.get(key).map(|text| text.trim()).ok_or(format!("no field is called {key}"));
+            if let Some((value, high)) = key.split_once(" ± ") {
+                let (Some(value), Some(high)) = (number_in(field(value)?), number_in(field(high)?)) else { return Ok("--".into()) };
+                return form(value, Some(high - value), "half");
+            }
+            return Ok(shown(field(key)?, round));
         }
         Ok(cell)
     }
@@ -389,7 +407,7 @@ fn number_of(value: &Value) -> Option<f64> {
 
 /// The number that a word such as `9.5 !` begins with.
 fn number_in(word: &str) -> Option<f64> {
-    word.split_whitespace().next()?.parse().ok()
+    word.split_whitespace().next()?.trim_end_matches([',', ':', ';']).parse().ok()
 }
 
 fn rows_of_csv(text: &str, wanted: &BTreeMap<String, String>) -> Result<Vec<Row>, String> {
@@ -414,6 +432,7 @@ fn form(value: f64, half: Option<f64>, form: &str) -> Result<String, String> {
         "sig" => significant(value, places),
         "fixed" => format!("{value:.places$}"),
         "percent" => format!("{:.places$}", 100.0 * value),
+        "plus" => format!("${value:+.places$}$"),
         "loss" => format!("{:.places$}", -100.0 * value),
         "signed" => {
             let text = format!("{:+.places$}", 100.0 * value);
@@ -421,7 +440,10 @@ fn form(value: f64, half: Option<f64>, form: &str) -> Result<String, String> {
         }
         "half" => {
             let half = half.ok_or("no half-width")?;
-            let places = if half > 0.0 { (1.0 - half.log10().floor()).max(0.0) as usize } else { 3 };
+            if half <= 1e-9 * value.abs() {
+                return Ok(significant(value, 4));
+            }
+            let places = (1.0 - half.log10().floor()).max(0.0) as usize;
             return Ok(format!("\\ensuremath{{{value:.places$} \\pm {half:.places$}}}"));
         }
         _ => return Err(format!("`{form}` is no form")),
@@ -438,6 +460,15 @@ fn significant(value: f64, digits: usize) -> String {
     format!("{value:.*}", places.max(0) as usize)
 }
 
+/// A field of a row: a dash where it is empty, rounded where it is a number that is not whole.
+fn shown(field: &str, round: Option<usize>) -> String {
+    match (field.parse::<f64>(), round) {
+        _ if field.is_empty() || field == "null" => "--".to_owned(),
+        (Ok(value), Some(places)) if value != value.trunc() => format!("${value:.places$}$"),
+        _ => escaped(field),
+    }
+}
+
 fn escaped(text: &str) -> String {
     let plain = text.replace('_', "\\_").replace('%', "\\%").replace('&', "\\&");
     plain.replace("λ*", "$\\lambda^\\ast$").replace('ν', "$\\nu$").replace('λ', "$\\lambda$")
@@ -449,19 +480,21 @@ fn root(folder: &Path) -> PathBuf {
 
 fn run(program: &Path, folder: &Path, source: &Source) -> Result<String, String> {
     let out = std::env::temp_dir().join(format!("fluidsim-paper-{}-{}", std::process::id(), source.name));
-    let words = source.args.iter().map(|word| word.replace("{out}", &out.display().to_string()));
-    let done = Command::new(program).args(words).current_dir(root(folder)).output();
+    let words: Vec<String> = source.args.iter().map(|word| word.replace("{out}", &out.display().to_string())).collect();
+    let done = Command::new(program).args(&words).current_dir(root(folder)).output();
     let done = done.map_err(|error| format!("{}: {error}", program.display()))?;
     let code = done.status.code().unwrap_or(-1);
     if code != 0 && !source.exit.contains(&code) {
         let said = String::from_utf8_lossy(&done.stderr);
         return Err(format!("`fluidsim {}` ended with {code}: {said}", source.args.join(" ")));
     }
-    if !source.args.iter().any(|word| word.contains("{out}")) {
+    let Some(place) = source.args.iter().position(|word| word.contains("{out}")) else {
         return String::from_utf8(done.stdout).map_err(|error| error.to_string());
-    }
-    let text = read(&out)?;
-    std::fs::remove_file(&out).map_err(|error| error.to_string())?;
+    };
+    let written = Path::new(&words[place]);
+    let text = read(&source.read.as_ref().map_or(written.to_owned(), |name| written.join(name)))?;
+    let removed = if source.read.is_some() { std::fs::remove_dir_all(written) } else { std::fs::remove_file(written) };
+    removed.map_err(|error| error.to_string())?;
     Ok(text)
 }
 
