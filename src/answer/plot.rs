@@ -10,6 +10,10 @@ pub enum Style {
     Points,
     /// A thin grey line: one of many, such as single trials behind their mean.
     Faint,
+    /// A line that stays at a point's value until the next point.
+    Step,
+    /// A bar from zero up to each point, as wide as the points are apart: a histogram.
+    Bars,
 }
 
 /// One line or cloud of dots.
@@ -41,6 +45,16 @@ impl Series {
         Self { name: name.to_owned(), points, style: Style::Faint, ..Self::default() }
     }
 
+    /// A line through `points` that stays at each value until the next.
+    pub fn step(name: &str, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.to_owned(), points, style: Style::Step, ..Self::default() }
+    }
+
+    /// A bar up to each of `points`.
+    pub fn bars(name: &str, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.to_owned(), points, style: Style::Bars, ..Self::default() }
+    }
+
     /// The series with an interval around each point.
     pub fn with_band(mut self, band: Vec<(f64, f64)>) -> Self {
         self.band = Some(band);
@@ -65,6 +79,8 @@ pub struct Plot {
     pub series: Vec<Series>,
     /// Dashed vertical lines with a label, such as λ*.
     pub marks: Vec<(f64, String)>,
+    /// Names of the places 0, 1, 2, … on x, in place of numbers; empty where x is a number.
+    pub categories: Vec<String>,
 }
 
 impl Plot {
@@ -94,6 +110,12 @@ impl Plot {
     /// The panel with a dashed vertical line at `x`.
     pub fn with_mark(mut self, x: f64, label: &str) -> Self {
         self.marks.push((x, label.to_owned()));
+        self
+    }
+
+    /// The panel with named places 0, 1, 2, … on x.
+    pub fn with_categories(mut self, names: &[&str]) -> Self {
+        self.categories = names.iter().map(|&name| name.to_owned()).collect();
         self
     }
 }
@@ -159,4 +181,46 @@ pub struct Lane {
     pub spans: Vec<Span>,
     /// What stands behind its last bar; empty for nothing.
     pub note: String,
+}
+
+/// Lives as lanes over one time axis.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Lanes {
+    /// What is shown.
+    pub title: String,
+    /// What x is, with its unit.
+    pub x_label: String,
+    /// Names of the phases.
+    pub phases: Vec<String>,
+    /// One row per life, the first on top.
+    pub lanes: Vec<Lane>,
+}
+
+/// A whole picture of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Picture {
+    /// Panels, one below the other over one x axis.
+    Panels(Vec<Plot>),
+    /// Heat maps side by side.
+    Heat(HeatMap),
+    /// Lives as lanes.
+    Lanes(Lanes),
+}
+
+impl From<Vec<Plot>> for Picture {
+    fn from(plots: Vec<Plot>) -> Self {
+        Self::Panels(plots)
+    }
+}
+
+impl From<HeatMap> for Picture {
+    fn from(map: HeatMap) -> Self {
+        Self::Heat(map)
+    }
+}
+
+impl From<Lanes> for Picture {
+    fn from(lanes: Lanes) -> Self {
+        Self::Lanes(lanes)
+    }
 }

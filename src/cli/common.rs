@@ -32,8 +32,8 @@ pub struct ScenarioArgs {
     #[command(flatten)]
     hardware: HardwareArgs,
 
-    /// Recorded requests in place of the scenario's traffic; the format (own CSV, Azure CSV, Mooncake JSONL, vidur CSV) is
-    /// detected
+    /// Recorded requests in place of the scenario's traffic; the format (own, Azure, BurstGPT, vidur or splitwise CSV; Mooncake,
+    /// request log or lengths as JSON lines) is detected
     #[arg(long, value_name = "FILE")]
     trace: Option<String>,
 
@@ -96,20 +96,39 @@ impl ScenarioArgs {
     /// # Errors
     /// Anything wrong with the file, a value or the trace.
     pub fn open(&self) -> anyhow::Result<Scenario> {
-        let mut overrides = self.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(rate) = self.lambda {
-            overrides.push(Override::new("--lambda", "workload.rate_per_s", rate));
-        }
-        overrides.extend(self.rules.overrides());
-        overrides.extend(self.hardware.overrides());
+        let changes = self.changes()?;
+        let trace = self.trace();
+        let trace = trace.as_ref().map(|(file, mode)| (file.as_str(), *mode));
+        let scenario = load::open(self.scenario.as_deref(), &changes, trace)?;
+        self.hardware.say(&scenario);
+        say_of_trace(&scenario);
+        Ok(scenario)
+    }
+
+    /// The preset or file; none for the default preset.
+    pub fn name(&self) -> Option<&str> {
+        self.scenario.as_deref()
+    }
+
+    /// The trace in place of the scenario's traffic.
+    pub fn trace(&self) -> Option<(String, TraceMode)> {
         let mode = match self.trace_mode {
             TraceModeArg::Replay => TraceMode::Replay,
             TraceModeArg::Resample => TraceMode::Resample,
         };
-        let trace = self.trace.as_deref().map(|file| (file, mode));
-        let scenario = load::open(self.scenario.as_deref(), &overrides, trace)?;
-        self.hardware.say(&scenario);
-        Ok(scenario)
+        Some((self.trace.clone()?, mode))
+    }
+
+    /// What the options put over the scenario.
+    ///
+    /// # Errors
+    /// A `--set` that is none.
+    pub fn changes(&self) -> anyhow::Result<Vec<Override>> {
+        let mut changes = self.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        changes.extend(self.lambda.map(|rate| Override::new("--lambda", "workload.rate_per_s", rate)));
+        changes.extend(self.rules.overrides());
+        changes.extend(self.hardware.overrides());
+        Ok(changes)
     }
 
     /// The validated scenario, for a question to theory.
@@ -122,6 +141,15 @@ impl ScenarioArgs {
             Some(error) => Err(error.in_file(&scenario.name).into()),
             None => Ok(scenario),
         }
+    }
+}
+
+/// Says beside the report what was done to the requests of a trace.
+fn say_of_trace(scenario: &Scenario) {
+    let Some(source) = &scenario.workload.trace else { return };
+    let said = source.requests.import.said();
+    if !said.is_empty() {
+        eprintln!("note: {}: {}", source.file, said.join(", "));
     }
 }
 

@@ -3,18 +3,25 @@
 mod calibrate;
 mod common;
 mod compare;
+mod compare_policies;
 mod hardware;
+mod judge;
+mod merge;
 mod models;
 mod pictures;
 mod policy;
 mod progress;
 mod queue;
+mod reproduce;
 mod scenario;
 mod simulate;
 mod solve;
 mod stability;
+mod store;
+mod sweep;
 mod trust;
 mod validate;
+mod workload;
 
 use std::process::ExitCode;
 
@@ -29,9 +36,12 @@ Examples:
   fluidsim compare --des-trials 50            both, side by side, with the gap
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
+  fluidsim sweep --over lambda=1:7:1 --over policy.engine=orca,vllm-v1
   fluidsim trust                              how far theory can be trusted
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
+  fluidsim workload show requests.csv         recorded traffic: how bursty, how long
+  fluidsim reproduce seed-001 --quick         a study of others, done again
   fluidsim scenario list                      the built-in scenarios
   fluidsim models                             the GPUs and language models for --gpu and --model
   fluidsim policy list                        the rules that a scenario can choose
@@ -57,11 +67,16 @@ enum Command {
     Solve(solve::Args),
     Simulate(simulate::Args),
     Compare(compare::Args),
+    ComparePolicies(compare_policies::Args),
     Stability(stability::Args),
+    Sweep(sweep::Args),
+    Merge(merge::Args),
     Queue(queue::Args),
     Trust(trust::Args),
     Validate(validate::Args),
     Calibrate(calibrate::Args),
+    Workload(workload::Args),
+    Reproduce(reproduce::Args),
     Scenario(scenario::Args),
     Models(models::Args),
     Policy(policy::Args),
@@ -81,11 +96,16 @@ pub fn run() -> ExitCode {
         Command::Solve(args) => solve::run(&args),
         Command::Simulate(args) => simulate::run(&args, seed),
         Command::Compare(args) => compare::run(&args, seed),
+        Command::ComparePolicies(args) => compare_policies::run(&args, seed),
         Command::Stability(args) => stability::run(&args, seed),
+        Command::Sweep(args) => sweep::run(&args, seed),
+        Command::Merge(args) => merge::run(&args),
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
         Command::Validate(args) => validate::run(&args, seed),
         Command::Calibrate(args) => calibrate::run(&args, seed),
+        Command::Workload(args) => workload::run(&args, seed),
+        Command::Reproduce(args) => reproduce::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Policy(args) => policy::run(&args),

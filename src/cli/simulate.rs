@@ -145,7 +145,10 @@ impl Files {
         if let (Some(seen), Some((dynamics, timeline))) = (self.dynamics, &places.pictures) {
             let panels = pictures::dynamics(&seen, scenario.instance.kv_tokens);
             report::file::write_whole(dynamics, &report::render_svg(&panels))?;
-            report::file::write_whole(timeline, &pictures::timeline(&seen))?;
+            report::file::write_whole(
+                timeline,
+                &report::picture_svg(&pictures::timeline(&seen).into(), Some(report::Theme::Light)),
+            )?;
         }
         Ok(())
     }

@@ -67,7 +67,10 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     if let Some(file) = &args.map {
         let families = map::families()?;
         let rows = measured(args, &families, seed)?;
-        report::file::write_whole(file, &report::render_heat(&report::trust_map(&rows)))?;
+        report::file::write_whole(
+            file,
+            &report::picture_svg(&report::trust_map(&rows).into(), Some(report::Theme::Light)),
+        )?;
         args.output.write(&shown(&families, &rows, args.output.format()))?;
         return Ok(Outcome::Fine);
     }

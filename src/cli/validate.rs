@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::common::{OutputArgs, check_files};
+use super::judge::{self, JudgeArgs};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::report;
@@ -19,10 +20,13 @@ Examples:
   fluidsim validate --only queueing
   fluidsim validate --show \"engine/grid · M/M/1, rho = 0.9\"
   fluidsim validate --list
-  fluidsim validate --cases my-cases/")]
+  fluidsim validate --cases my-cases/
+  fluidsim validate --vllm-run run/ --profile kernels/ --plot run.svg")]
 pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    judge: JudgeArgs,
 
     /// Only the quick cases, with shorter runs: less than half a minute on two cores
     #[arg(long)]
@@ -50,6 +54,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
+    if let Some(folder) = &args.judge.vllm_run {
+        return judge::run(&args.judge, folder, &args.output);
+    }
     check_files(&[("--out", args.output.out.as_deref())])?;
     let cases = chosen(args)?;
     let format = args.output.format();

@@ -2,19 +2,68 @@
 //! attoseconds for the engine.
 
 pub mod curve;
+mod kernels;
 mod noise;
 
 use crate::scenario::{StepTimeLaw, Time};
 use curve::ExactCurve;
+use kernels::ExactKernels;
 
 pub use noise::NoisyStep;
 
-/// Mean iteration time in seconds over `tokens` processed with `context` KV tokens held at its end; 0 for an empty batch.
+/// What an iteration works on, as the laws see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// b: tokens processed.
+    pub tokens: i64,
+    /// C: KV tokens held at its end.
+    pub context: i64,
+    /// Pairs of a prompt token and a token before or at it.
+    pub pairs: i64,
+    /// Sequences that decode one token each.
+    pub decodes: i64,
+    /// KV tokens that those hold at its end.
+    pub decode_context: i64,
+    /// Sequences that take part.
+    pub sequences: i64,
+}
+
+impl Work {
+    /// `tokens` of one prompt with `pairs`, and `context` KV tokens at the end.
+    #[inline]
+    pub fn of_prompt(tokens: i64, context: i64, pairs: i64) -> Self {
+        Self { tokens, context, pairs, sequences: 1, ..Self::default() }
+    }
+
+    /// A token for each of `decodes` sequences that hold `context` at the end.
+    #[inline]
+    pub fn of_decodes(decodes: i64, context: i64) -> Self {
+        Self { tokens: decodes, context, pairs: 0, decodes, decode_context: context, sequences: decodes }
+    }
+
+    /// The two in one iteration.
+    #[inline]
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            tokens: self.tokens + other.tokens,
+            context: self.context + other.context,
+            pairs: self.pairs + other.pairs,
+            decodes: self.decodes + other.decodes,
+            decode_context: self.decode_context + other.decode_context,
+            sequences: self.sequences + other.sequences,
+        }
+    }
+}
+
+/// Mean iteration time in seconds over `tokens` processed with `context` KV tokens held at its end; 0 for an empty batch. Of kernel
+/// tables that of the nearest curve.
 pub fn mean_step_s(law: &StepTimeLaw, tokens: f64, context: f64) -> f64 {
     if tokens <= 0.0 {
         return 0.0;
     }
-    match *law {
+    match *law.of_theory() {
+        StepTimeLaw::Kernels { .. } => 0.0,
         StepTimeLaw::Affine { base_s, per_token_s } => base_s + per_token_s * tokens,
         StepTimeLaw::Hinge { base_s, per_token_s, free_tokens } => {
             base_s + per_token_s * (tokens - free_tokens as f64).max(0.0)
@@ -33,7 +82,7 @@ pub fn mean_step_s(law: &StepTimeLaw, tokens: f64, context: f64) -> f64 {
 
 /// Seconds that one more KV token of context adds to an iteration.
 pub fn per_context_token_s(law: &StepTimeLaw) -> f64 {
-    match *law {
+    match *law.of_theory() {
         StepTimeLaw::AffineContext { per_context_token_s, .. } | StepTimeLaw::Curve { per_context_token_s, .. } => {
             per_context_token_s
         }
@@ -43,7 +92,8 @@ pub fn per_context_token_s(law: &StepTimeLaw) -> f64 {
 
 /// Seconds that one more token adds to a long iteration.
 pub fn per_token_s(law: &StepTimeLaw) -> f64 {
-    match *law {
+    match *law.of_theory() {
+        StepTimeLaw::Kernels { .. } => 0.0,
         StepTimeLaw::Affine { per_token_s, .. }
         | StepTimeLaw::Hinge { per_token_s, .. }
         | StepTimeLaw::AffineContext { per_token_s, .. } => per_token_s,
@@ -54,7 +104,8 @@ pub fn per_token_s(law: &StepTimeLaw) -> f64 {
 
 /// Seconds of an iteration that do not depend on its tokens.
 pub fn base_s(law: &StepTimeLaw) -> f64 {
-    match *law {
+    match *law.of_theory() {
+        StepTimeLaw::Kernels { .. } => 0.0,
         StepTimeLaw::Affine { base_s, .. }
         | StepTimeLaw::Hinge { base_s, .. }
         | StepTimeLaw::Staircase { base_s, .. }
@@ -93,13 +144,14 @@ pub struct ExactStep {
     free: i64,
     stair: i64,
     curve: Option<ExactCurve>,
+    kernels: Option<ExactKernels>,
 }
 
 impl ExactStep {
     /// Rounds the law's coefficients to attoseconds.
     pub fn new(law: &StepTimeLaw) -> Self {
         let whole = |seconds: f64| Time::from_decimal(seconds).0;
-        let none = Self { base: 0, slope: 0, context: 0, pair: 0, free: 0, stair: 1, curve: None };
+        let none = Self { base: 0, slope: 0, context: 0, pair: 0, free: 0, stair: 1, curve: None, kernels: None };
         match *law {
             StepTimeLaw::Affine { base_s, per_token_s } => {
                 Self { base: whole(base_s), slope: whole(per_token_s), ..none }
@@ -119,32 +171,45 @@ impl ExactStep {
                 curve: Some(ExactCurve::new(points)),
                 ..none
             },
+            StepTimeLaw::Kernels { ref tables, .. } => {
+                Self { kernels: tables.kernels().map(ExactKernels::new), ..none }
+            }
         }
     }
 
-    /// τ of one iteration over `tokens` > 0 with `context` KV tokens at its end and `pairs` of prompt tokens.
+    /// τ of one iteration, attoseconds.
     #[inline]
-    pub fn duration(&self, tokens: i64, context: i64, pairs: i64) -> i128 {
-        let [base, slope, context] = self.parts(tokens, context, pairs);
-        base + slope + context
+    pub fn duration(&self, work: &Work) -> i128 {
+        let [base, slope, attention] = self.parts(work);
+        base + slope + attention
     }
 
-    /// By how much τ grows from one iteration to the next when the context grows by `tokens` each time.
+    /// By how much τ grows from one iteration to the next of [`ExactStep::straight_steps`] in which the same sequences decode.
     #[inline]
-    pub fn growth(&self, tokens: i64) -> i128 {
-        self.context * i128::from(tokens)
+    pub fn growth(&self, work: &Work) -> i128 {
+        match &self.kernels {
+            None => self.context * i128::from(work.decodes),
+            Some(kernels) => kernels.growth(work),
+        }
     }
 
-    /// The same for iterations over `tokens` of one prompt, each behind the one before it.
+    /// Iterations in which the same sequences decode, this one among them, until τ bends.
     #[inline]
-    pub fn prompt_growth(&self, tokens: i64) -> i128 {
-        self.growth(tokens) + self.pair * i128::from(tokens * tokens)
+    pub fn straight_steps(&self, work: &Work) -> i64 {
+        self.kernels.as_ref().map_or(i64::MAX, |kernels| kernels.straight_steps(work))
+    }
+
+    /// The growth of iterations over `tokens` of one prompt, each behind the one before it; none where it is not the same each time.
+    #[inline]
+    pub fn prompt_growth(&self, tokens: i64) -> Option<i128> {
+        let growth = self.context * i128::from(tokens) + self.pair * i128::from(tokens * tokens);
+        self.kernels.is_none().then_some(growth)
     }
 
     /// Whether pairs of prompt tokens cost anything.
     #[inline]
     pub fn counts_pairs(&self) -> bool {
-        self.pair != 0
+        self.pair != 0 || self.kernels.is_some()
     }
 
     /// What the slope multiplies: tokens above the free ones, or started stairs.
@@ -156,13 +221,16 @@ impl ExactStep {
 
     /// The parts (base, what depends on the tokens, attention) of τ in attoseconds.
     #[inline]
-    fn parts(&self, tokens: i64, context: i64, pairs: i64) -> [i128; 3] {
-        let attention = self.context * i128::from(context) + self.pair * i128::from(pairs);
+    fn parts(&self, work: &Work) -> [i128; 3] {
+        if let Some(kernels) = &self.kernels {
+            return kernels.parts(work);
+        }
+        let attention = self.context * i128::from(work.context) + self.pair * i128::from(work.pairs);
         match &self.curve {
-            None => [self.base, self.slope * i128::from(self.units(tokens)), attention],
+            None => [self.base, self.slope * i128::from(self.units(work.tokens)), attention],
             Some(curve) => {
                 let base = curve.at(0);
-                [base, curve.at(tokens) - base, attention]
+                [base, curve.at(work.tokens) - base, attention]
             }
         }
     }
@@ -191,7 +259,7 @@ mod tests {
         ];
         for law in &laws {
             for (tokens, context) in [(1, 1), (64, 500), (65, 0), (128, 9), (129, 70_000), (2048, 1)] {
-                let exact = Time(ExactStep::new(law).duration(tokens, context, 0)).seconds();
+                let exact = Time(ExactStep::new(law).duration(&Work::of_prompt(tokens, context, 0))).seconds();
                 assert_relative_eq!(exact, mean_step_s(law, tokens as f64, context as f64), max_relative = 1e-14);
             }
         }

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_distr::{Distribution, Exp1, Gamma};
 
-use super::ExactStep;
+use super::{ExactStep, Work};
 use crate::scenario::{Scenario, StepNoise, StepTimeLaw, Time};
 
 /// A law wrapped by its noise. Without noise it draws nothing.
@@ -26,22 +26,19 @@ impl NoisyStep {
 
     /// One iteration's time in attoseconds.
     #[inline]
-    pub fn draw(&self, tokens: i64, context: i64, pairs: i64, rng: &mut impl Rng) -> i128 {
+    pub fn draw(&self, work: &Work, rng: &mut impl Rng) -> i128 {
         let times = |part: i128, unit: f64| Time::from_seconds(Time(part).attos() * 1e-18 * unit).0;
         let scaled = |part: i128, rng: &mut _| times(part, Exp1.sample(rng));
         match self.noise {
-            StepNoise::None => self.mean.duration(tokens, context, pairs),
-            StepNoise::Exponential => scaled(self.mean.duration(tokens, context, pairs), rng),
+            StepNoise::None => self.mean.duration(work),
+            StepNoise::Exponential => scaled(self.mean.duration(work), rng),
             StepNoise::Gamma => {
                 let unit = Gamma::new(self.shape, 1.0 / self.shape).map_or(1.0, |law| law.sample(rng));
-                times(self.mean.duration(tokens, context, pairs), unit)
+                times(self.mean.duration(work), unit)
             }
-            StepNoise::ExponentialCoefficients => self
-                .mean
-                .parts(tokens, context, pairs)
-                .into_iter()
-                .map(|part| if part == 0 { 0 } else { scaled(part, rng) })
-                .sum(),
+            StepNoise::ExponentialCoefficients => {
+                self.mean.parts(work).into_iter().map(|part| if part == 0 { 0 } else { scaled(part, rng) }).sum()
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! which the batch cannot change.
 
 mod cluster;
+mod freed;
 mod instance;
 pub mod link;
 mod log;
@@ -27,7 +28,7 @@ pub use record::{
     ClassTally, Event, EventKind, Observer, Queues, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window,
     Work,
 };
-pub use source::{BLOCK_S, Feed};
+pub use source::{Arrival, BLOCK_S, Feed, Source};
 
 /// Runs one trial of a validated scenario.
 pub fn simulate(scenario: &Scenario, options: &Options) -> Run {

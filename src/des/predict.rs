@@ -30,8 +30,9 @@ impl Predictor {
         let classes = match (rule, &scenario.workload.trace) {
             (Prediction::Exact | Prediction::Lognormal { .. }, _) => Vec::new(),
             (_, Some(source)) => {
-                let outputs = source.requests.requests.iter().map(|request| (request.output, 1.0));
-                vec![Means::of(outputs, threshold)]
+                let of_class = |class: usize| source.requests.iter().filter(move |it| usize::from(it.class) == class);
+                let means = |class| Means::of(of_class(class).map(|request| (request.output, 1.0)), threshold);
+                (0..source.requests.classes().len()).map(means).collect()
             }
             (_, None) => scenario.workload.class.iter().map(|class| Means::of_law(&class.output, threshold)).collect(),
         };

@@ -28,7 +28,7 @@ pub struct Totals {
     pub swap_ins: u64,
     /// KV tokens moved between device and host, both ways.
     pub moved_tokens: i128,
-    /// Prompt tokens found in the prefix cache.
+    /// Tokens found in the prefix cache, or by victims in free blocks.
     pub cached_tokens: i128,
     /// Time spent in iterations; in a GPU pool that of every request.
     pub busy: i128,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::predict::Predictor;
-use crate::scenario::trace::{Trace, TraceRequest};
-use crate::scenario::{ArrivalLaw, LengthLaw, Order, Pace, Scenario, Time, TraceMode};
+use crate::scenario::trace::{Cursor, Trace, TraceRequest};
+use crate::scenario::{ArrivalLaw, Intervals, LengthLaw, Order, Pace, Scenario, Time, TraceMode};
 use crate::stats::stream::{Stream, stream};
 
 /// Length of the blocks of the circular block bootstrap of a trace, in seconds. Long enough to keep the burstiness up to minutes.
@@ -82,14 +82,26 @@ pub struct Source {
 #[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
-    Pairs { law: ArrivalLaw, gap_s: f64, pace: Arc<Pace>, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
-    Replay { trace: Arc<Trace>, next: usize, origin: Time, scale: f64 },
+    Common(Common),
+    Pairs { intervals: Intervals, pace: Arc<Pace>, clock: Time, times: Stream, pairs: Pairs, saturated: bool },
+    Replay { trace: Arc<Trace>, cursor: Cursor, origin: Time, scale: f64 },
     Blocks(Blocks),
 }
 
+/// Classes that draw from one process of arrivals, each request its class by share.
+struct Common {
+    intervals: Intervals,
+    pace: Arc<Pace>,
+    clock: Time,
+    times: Stream,
+    choice: Stream,
+    /// Shares of the classes up to each, of 1.
+    shares: Vec<f64>,
+    lengths: Vec<(LengthLaw, LengthLaw, Stream)>,
+}
+
 struct ClassStream {
-    law: ArrivalLaw,
-    gap_s: f64,
+    intervals: Intervals,
     pace: Arc<Pace>,
     prompt: LengthLaw,
     output: LengthLaw,
@@ -107,7 +119,8 @@ struct Pairs {
 
 impl Pairs {
     fn draw(&mut self) -> TraceRequest {
-        self.trace.requests[self.choice.random_range(0..self.trace.requests.len())]
+        let place = self.choice.random_range(0..self.trace.len());
+        self.trace.get_untimed(place).unwrap_or_default()
     }
 }
 
@@ -134,7 +147,7 @@ impl Source {
     #[cfg(test)]
     pub fn of(scenario: &Scenario, mut arrivals: Vec<Arrival>) -> Self {
         arrivals.reverse();
-        let kind = Kind::Replay { trace: Arc::default(), next: 0, origin: Time::ZERO, scale: 1.0 };
+        let kind = Kind::Replay { trace: Arc::default(), cursor: Cursor::default(), origin: Time::ZERO, scale: 1.0 };
         Self { backlog: arrivals, kind, ..Self::new(scenario, Feed::Open, 1, 0, 0) }
     }
 
@@ -158,9 +171,12 @@ impl Kind {
         let Some(source) = &workload.trace else {
             let rates = workload.class_rates();
             let mean = workload.rate_shape.long_run();
+            if workload.arrivals.is_common() && !saturated {
+                return Self::Common(Common::new(scenario, pace, named));
+            }
+            let law = if workload.arrivals.is_common() { ArrivalLaw::default() } else { workload.arrivals.clone() };
             let classes = workload.class.iter().zip(rates).enumerate().map(|(index, (class, rate))| ClassStream {
-                law: workload.arrivals.clone(),
-                gap_s: 1.0 / (rate / mean),
+                intervals: Intervals::new(law.clone(), 1.0 / (rate / mean)),
                 pace: Arc::clone(&pace),
                 prompt: class.prompt.clone(),
                 output: class.output.clone(),
@@ -172,12 +188,11 @@ impl Kind {
             return Self::Classes { classes: classes.collect(), saturated };
         };
         let trace = Arc::clone(&source.requests);
-        let origin = trace.requests.first().map_or(Time::ZERO, |request| request.arrival);
+        let origin = trace.first().map_or(Time::ZERO, |request| request.arrival);
         let scale = workload.rate_per_s.map_or(1.0, |rate| trace.rate_per_s() / rate);
         match (source.mode, feed) {
             (TraceMode::Resample, _) | (_, Feed::Saturated) => Self::Pairs {
-                law: workload.arrivals.clone(),
-                gap_s: 1.0 / workload.base_rate(),
+                intervals: Intervals::new(workload.arrivals.clone(), 1.0 / workload.base_rate()),
                 pace,
                 clock: Time::ZERO,
                 times: named("arrivals of the trace"),
@@ -187,7 +202,7 @@ impl Kind {
             (TraceMode::Replay, Feed::Bootstrap) => {
                 Self::Blocks(Blocks::new(trace, origin, scale, named("blocks of the trace")))
             }
-            (TraceMode::Replay, _) => Self::Replay { trace, next: 0, origin, scale },
+            (TraceMode::Replay, _) => Self::Replay { trace, cursor: Cursor::default(), origin, scale },
         }
     }
 
@@ -195,15 +210,15 @@ impl Kind {
     fn next(&mut self) -> Option<Arrival> {
         match self {
             Self::Classes { classes, saturated } => Some(next_of_classes(classes, *saturated)),
-            Self::Pairs { law, gap_s, pace, clock, times, pairs, saturated } => {
+            Self::Common(common) => Some(common.next()),
+            Self::Pairs { intervals, pace, clock, times, pairs, saturated } => {
                 if !*saturated {
-                    *clock += Time::from_seconds(law.sample(times) * *gap_s);
+                    *clock += Time::from_seconds(intervals.next_s(times));
                 }
                 Some(arrival_at(pace.when(*clock), pairs.draw()))
             }
-            Self::Replay { trace, next, origin, scale } => {
-                let request = *trace.requests.get(*next)?;
-                *next += 1;
+            Self::Replay { trace, cursor, origin, scale } => {
+                let request = cursor.next(trace)?;
                 Some(arrival_at(rescaled(request.arrival - *origin, *scale), request))
             }
             Self::Blocks(blocks) => Some(blocks.next()),
@@ -213,7 +228,7 @@ impl Kind {
 
 fn arrival_at(time: Time, request: TraceRequest) -> Arrival {
     let hashes = (request.blocks.start, request.blocks.count);
-    Arrival { hashes, ..Arrival::new(time, 0, request.prompt as i64, request.output as i64) }
+    Arrival { hashes, ..Arrival::new(time, request.class, request.prompt as i64, request.output as i64) }
 }
 
 /// Recorded times stay exact unless the rate was changed.
@@ -224,7 +239,7 @@ fn rescaled(time: Time, scale: f64) -> Time {
 impl ClassStream {
     #[inline]
     fn advance(&mut self) {
-        self.clock += Time::from_seconds(self.law.sample(&mut self.times) * self.gap_s);
+        self.clock += Time::from_seconds(self.intervals.next_s(&mut self.times));
         self.next = self.pace.when(self.clock);
     }
 
@@ -233,6 +248,39 @@ impl ClassStream {
         let prompt = self.prompt.sample(&mut self.lengths) as i64;
         let output = self.output.sample(&mut self.lengths) as i64;
         Arrival::new(self.next, class as u16, prompt, output)
+    }
+}
+
+impl Common {
+    fn new(scenario: &Scenario, pace: Arc<Pace>, named: &dyn Fn(&str) -> Stream) -> Self {
+        let workload = &scenario.workload;
+        let rates = workload.class_rates();
+        let total: f64 = rates.iter().sum();
+        let cumulated = rates.iter().scan(0.0, |sum, rate| {
+            *sum += rate / total;
+            Some(*sum)
+        });
+        let lengths = workload.class.iter().enumerate().map(|(index, class)| {
+            (class.prompt.clone(), class.output.clone(), named(&format!("lengths of class {index}")))
+        });
+        Self {
+            intervals: Intervals::new(workload.arrivals.clone(), 1.0 / workload.base_rate()),
+            pace,
+            clock: Time::ZERO,
+            times: named("arrivals of all classes"),
+            choice: named("classes of arrivals"),
+            shares: cumulated.collect(),
+            lengths: lengths.collect(),
+        }
+    }
+
+    fn next(&mut self) -> Arrival {
+        self.clock += Time::from_seconds(self.intervals.next_s(&mut self.times));
+        let place = if self.shares.len() > 1 { self.choice.random::<f64>() } else { 0.0 };
+        let class = self.shares.partition_point(|share| *share <= place).min(self.shares.len() - 1);
+        let (prompt, output, stream) = &mut self.lengths[class];
+        let (prompt, output) = (prompt.sample(stream) as i64, output.sample(stream) as i64);
+        Arrival::new(self.pace.when(self.clock), class as u16, prompt, output)
     }
 }
 
@@ -265,6 +313,7 @@ struct Blocks {
     block_start: Time,
     block_end: Time,
     index: usize,
+    cursor: Cursor,
     lap: Time,
     base: Time,
 }
@@ -280,6 +329,7 @@ impl Blocks {
             block_start: Time::ZERO,
             block_end: Time::ZERO,
             index: 0,
+            cursor: Cursor::default(),
             lap: Time::ZERO,
             base: Time::ZERO,
         };
@@ -296,16 +346,17 @@ impl Blocks {
         self.block_end = self.block_start + self.length();
         self.lap = Time::ZERO;
         let start = self.origin + self.block_start;
-        self.index = self.trace.requests.partition_point(|request| request.arrival < start);
+        self.index = self.trace.count_before(start);
     }
 
     fn next(&mut self) -> Arrival {
         loop {
-            if self.index == self.trace.requests.len() {
+            if self.index == self.trace.len() {
                 self.index = 0;
                 self.lap += self.span;
             }
-            let request = self.trace.requests[self.index];
+            self.cursor.seek(self.index);
+            let request = self.cursor.next(&self.trace).unwrap_or_default();
             let place = request.arrival - self.origin + self.lap;
             if place < self.block_end {
                 self.index += 1;

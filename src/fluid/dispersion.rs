@@ -3,6 +3,10 @@
 //! Of a renewal process with interval transform φ, ∫ Var N(t)·e^{−st} dt is known in closed form. Weighting the index by
 //! s²t·e^{−st}, of mean 2/s, gives 1 + 2·(φ/(1 − φ) − λ/s): 1 on short scales unless intervals are equal, cv² on long ones.
 
+use nalgebra::Complex;
+
+use crate::queueing::Law;
+use crate::scenario::arrivals::modulation;
 use crate::scenario::{ArrivalLaw, Scenario};
 
 /// The index around the time `seconds` at `rate` arrivals per second.
@@ -12,13 +16,19 @@ pub(super) fn index(scenario: &Scenario, rate: f64, seconds: f64) -> f64 {
     }
     let arrivals = (rate * seconds).max(1e-9);
     let decay = 2.0 / arrivals;
-    match scenario.workload.arrivals {
+    match &scenario.workload.arrivals {
         ArrivalLaw::Poisson {} => 1.0,
         ArrivalLaw::Deterministic {} => of_odds(1.0 / decay.exp_m1(), decay),
         ArrivalLaw::Gamma { cv } => {
             let shape = 1.0 / (cv * cv);
             of_odds(1.0 / (shape * (decay / shape).ln_1p()).exp_m1(), decay)
         }
+        ArrivalLaw::Weibull { shape } => {
+            let excess = Law::weibull(1.0, *shape).map_or(1.0, |law| law.excess_transform(Complex::from(decay)).re);
+            of_odds((1.0 - decay * excess) / (decay * excess), decay)
+        }
+        ArrivalLaw::Mmpp { states } => 1.0 + rate * modulation(states, 2.0 / seconds.max(1e-9 / rate)),
+        ArrivalLaw::Batch { .. } => scenario.workload.arrivals.dispersion_limit(rate),
     }
 }
 
@@ -41,15 +51,19 @@ pub(super) fn of_completions(survival: &[f64], mean: f64, decay: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::fluid::testing::{affine, constant, scenario};
+    use crate::scenario::ArrivalState;
     use approx::assert_relative_eq;
 
     #[test]
     fn an_index_runs_from_one_to_the_squared_cv() {
         let mut question = scenario(1.0, constant(1), constant(1), affine(1.0, 0.0), 4);
+        let states = vec![ArrivalState { factor: 1.0, stay_s: 2.0 }, ArrivalState { factor: 4.0, stay_s: 1.0 }];
         for (law, long) in [
             (ArrivalLaw::Poisson {}, 1.0),
             (ArrivalLaw::Gamma { cv: 2.0 }, 4.0),
             (ArrivalLaw::Gamma { cv: 0.5 }, 0.25),
+            (ArrivalLaw::Weibull { shape: 0.5 }, 5.0),
+            (ArrivalLaw::Mmpp { states: states.clone() }, ArrivalLaw::Mmpp { states }.dispersion_limit(3.0)),
             (ArrivalLaw::Deterministic {}, 0.0),
         ] {
             question.workload.arrivals = law;

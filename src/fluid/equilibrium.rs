@@ -80,7 +80,7 @@ pub(super) fn single_regime(service: &Service) -> Regime {
 pub(super) fn single(load: &Load, service: &Service) -> Summary {
     let rate = load.served_per_s;
     let rho = rate * service.mean_s;
-    let arrivals = load.scenario.workload.arrivals.squared_cv();
+    let arrivals = load.scenario.workload.dispersion_limit();
     let poisson = arrivals == 1.0 && load.scenario.workload.trace.is_none() && load.routed.is_none();
     let spread = service.second / (service.mean_s * service.mean_s) - 1.0;
     // Pollaczek–Khinchine; Kingman's scaling for other arrivals.

@@ -465,8 +465,8 @@ fn peaks_on_lattice(load: &Load, cell: f64, reach: f64) -> Vec<f64> {
 /// keep their mean.
 fn visit_pairs(workload: &Workload, cell: f64, reach: f64, mut visit: impl FnMut(f64, f64)) {
     if let Some(source) = &workload.trace {
-        let share = 1.0 / source.requests.requests.len().max(1) as f64;
-        let peaks = source.requests.requests.iter().map(|request| (request.prompt + request.output) as f64);
+        let share = 1.0 / source.requests.len().max(1) as f64;
+        let peaks = source.requests.iter().map(|request| (request.prompt + request.output) as f64);
         peaks.filter(|&peak| peak <= reach).for_each(|peak| visit(peak, share));
         return;
     }

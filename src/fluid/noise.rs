@@ -140,7 +140,7 @@ fn dispersion(load: &Load, step_s: f64) -> f64 {
             index_of_dispersion(&source.requests, (load.output() * step_s / stretch.max(1e-12)).max(1e-3))
                 .unwrap_or(1.0)
         }
-        _ => workload.arrivals.squared_cv(),
+        _ => workload.dispersion_limit(),
     }
 }
 

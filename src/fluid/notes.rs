@@ -54,10 +54,16 @@ fn of_requests(load: &Load, notes: &mut Vec<String>) {
             workload.rate()
         ));
     }
-    let arrivals = workload.arrivals.squared_cv();
+    let arrivals = workload.dispersion_limit();
     if workload.trace.is_none() && arrivals != 1.0 {
+        let common = workload.arrivals.is_common();
+        let what = if common {
+            "Counts of arrivals have limit index of dispersion"
+        } else {
+            "Interarrival times have squared cv"
+        };
         notes.push(format!(
-            "Interarrival times have squared cv {arrivals:.3}: waits for admission are scaled by it as an approximation, other times are those of Poisson arrivals"
+            "{what} {arrivals:.3}: waits for admission are scaled by it as an approximation, other times are those of Poisson arrivals"
         ));
     }
     let cv_squared = moments.raw(0, 2) / (moments.raw(0, 1) * moments.raw(0, 1)) - 1.0;

@@ -33,12 +33,15 @@ pub(super) fn of(load: &Load) -> Reserved {
     let mut sum = Reserved::default();
     let workload = &load.scenario.workload;
     if let Some(source) = &workload.trace {
-        let outputs: Vec<(f64, f64)> =
-            source.requests.requests.iter().map(|request| (request.output as f64, 1.0)).collect();
-        let rule = Told::of(load, &outputs);
-        for request in &source.requests.requests {
-            let prompt = request.prompt as f64;
-            sum.add(&rule, [1.0, prompt, prompt * prompt], request.output as f64, 1.0 / outputs.len() as f64);
+        let mass = 1.0 / source.requests.len().max(1) as f64;
+        for class in 0..source.requests.classes().len() {
+            let of_class = || source.requests.iter().filter(|request| usize::from(request.class) == class);
+            let outputs: Vec<(f64, f64)> = of_class().map(|request| (request.output as f64, 1.0)).collect();
+            let rule = Told::of(load, &outputs);
+            for request in of_class() {
+                let prompt = request.prompt as f64;
+                sum.add(&rule, [1.0, prompt, prompt * prompt], request.output as f64, mass);
+            }
         }
         return sum;
     }

@@ -224,7 +224,7 @@ pub(super) fn filled_share(load: &Load, flow: f64) -> f64 {
 /// Whether the order of the queue looks at lengths or weights that differ.
 pub(super) fn is_sorted(load: &Load) -> bool {
     let workload = &load.scenario.workload;
-    let one_weight = workload.trace.is_some() || workload.class.windows(2).all(|pair| pair[0].weight == pair[1].weight);
+    let one_weight = workload.weights().windows(2).all(|pair| pair[0] == pair[1]);
     let first = load.moments.raw(1, 0);
     let one_prompt = load.moments.raw(2, 0) - first * first <= 1e-9 * first * first;
     let one_output = load.moments.output_survival.iter().all(|&above| above > 1.0 - 1e-12);

@@ -36,6 +36,10 @@ fn unknown_to_theory(scenario: &Scenario) -> Option<(&'static str, String)> {
     if let Some(described) = &scenario.cluster {
         return cluster::refusal(scenario, described, &unknown_to_theory);
     }
+    if policy.victims_stay_cached {
+        let what = "lets victims find again what nobody needed, and how much that is depends on who goes when";
+        return Some(("policy.victims_stay_cached", what.into()));
+    }
     if scenario.instance.prefix_cache_tokens.is_some() {
         let what = "keeps prompts for later ones, and which of them begin alike is in no law of lengths".into();
         return Some(("instance.prefix_cache_tokens", what));

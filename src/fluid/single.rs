@@ -273,6 +273,7 @@ fn prompt_is_free(law: &StepTimeLaw) -> bool {
             per_token_s == 0.0 && per_context_token_s == 0.0
         }
         StepTimeLaw::Curve { ref points, per_context_token_s, .. } => points.len() == 1 && per_context_token_s == 0.0,
+        StepTimeLaw::Kernels { .. } => false,
     }
 }
 
@@ -281,7 +282,7 @@ fn visit(load: &Load, mut each: impl FnMut(f64, &Outputs, f64)) {
     let scenario: &Scenario = load.scenario;
     let limit = load.memory.unwrap_or(f64::INFINITY);
     if let Some(source) = &scenario.workload.trace {
-        for request in &source.requests.requests {
+        for request in source.requests.iter() {
             if (request.prompt + request.output) as f64 <= limit {
                 each(request.prompt as f64, &Outputs::of(request.output as f64), 1.0);
             }

@@ -22,15 +22,20 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Opens a sibling of `path`.
+    /// Opens a sibling of `path`. As in [`write_whole`], a link is followed, and a device or pipe is written to directly.
     ///
     /// # Errors
     /// The cause with the path named.
     pub fn create(path: &Path) -> io::Result<Self> {
         let open = || {
-            let draft = draft_of(path)?;
+            let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+            if is_stream(&target) {
+                let file = fs::OpenOptions::new().write(true).open(&target)?;
+                return Ok(Self { path: target.clone(), draft: target, file: Some(io::BufWriter::new(file)) });
+            }
+            let draft = draft_of(&target)?;
             let file = fs::File::create(&draft)?;
-            Ok(Self { path: path.to_owned(), draft, file: Some(io::BufWriter::new(file)) })
+            Ok(Self { path: target, draft, file: Some(io::BufWriter::new(file)) })
         };
         open().map_err(|error| named(path, &error))
     }
@@ -50,13 +55,14 @@ impl Draft {
     /// The cause with the path named.
     pub fn finish(mut self) -> io::Result<()> {
         let Some(mut file) = self.file.take() else { return Ok(()) };
-        file.flush().and_then(|()| fs::rename(&self.draft, &self.path)).map_err(|error| named(&self.path, &error))
+        let renamed = || if self.draft == self.path { Ok(()) } else { fs::rename(&self.draft, &self.path) };
+        file.flush().and_then(|()| renamed()).map_err(|error| named(&self.path, &error))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        if self.file.take().is_some() && self.draft != self.path {
             // It was never finished; that it could not be removed adds nothing to what went wrong.
             let _ = fs::remove_file(&self.draft);
         }
@@ -69,7 +75,7 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 fn write_quietly(path: &Path, text: &str) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    if fs::metadata(&target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+    if is_stream(&target) {
         return fs::write(&target, text);
     }
     let draft = draft_of(&target)?;
@@ -78,6 +84,11 @@ fn write_quietly(path: &Path, text: &str) -> io::Result<()> {
         // The first error is the one to report; that the draft could not be removed adds nothing.
         let _ = fs::remove_file(&draft);
     })
+}
+
+/// Whether something is there that cannot be replaced by a file, such as a device or a pipe.
+fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// A sibling that no other process writes: a rename is whole only within one directory.
@@ -122,6 +133,25 @@ mod tests {
         let device = Path::new("/dev/null");
         write_whole(device, "gone").unwrap();
         assert!(!fs::metadata(device).unwrap().is_file());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn drafts_leave_devices_and_links_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let device = Path::new("/dev/null");
+        for path in [link.as_path(), device] {
+            let mut draft = Draft::create(path).unwrap();
+            draft.write("new").unwrap();
+            draft.finish().unwrap();
+            Draft::create(path).unwrap().write("dropped").unwrap();
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !fs::metadata(device).unwrap().is_file());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -359,6 +359,11 @@ fn no_slip_of_the_pen_panics_or_goes_unexplained() {
         "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-12-31 23:59:59.5+00:00,10,3\n2024-01-01T00:00:00Z,20.0,4\n",
         "{\"timestamp\": 0, \"input_length\": 5, \"output_length\": 2}\n\
          {\"timestamp\": 1e2, \"input_length\": 5, \"output_length\": 2}\n",
+        "Timestamp,Request tokens,Response tokens\n5,10,3\n\"6.5\",30,5\n",
+        "{\"arrival_time\": 1.5, \"input_toks\": 5, \"output_toks\": 2}\n\
+         {\"arrival_time\": 1e2, \"input_toks\": 5, \"output_toks\": 2}\n",
+        "{\"prompt_len\": 5, \"output_len\": 2}\n{\"prompt_len\": 5, \"output_len\": 2}\n",
+        "arrival_time,prefill_length,decode_length,class,weight,model\n0,10,3,a,1,m\n1.5,30,5,\"b\",2,\n",
     ];
     for text in traces.into_iter().flat_map(slips) {
         if let Err(error) = trace::read("slip.csv", &text) {

@@ -42,6 +42,7 @@ const SIGHT: &str = "policy.arrivals_seen";
 const PREDICTION: &str = "policy.prediction.law";
 const ROUTING: &str = "cluster.routing";
 const RATE_SHAPE: &str = "workload.rate_shape.law";
+const ARRIVALS: &str = "workload.arrivals.law";
 
 const FASTER_TRANSFORMER: &str = "FasterTransformer, NVIDIA 2019";
 const ORCA: &str = "Orca, Yu et al., OSDI 2022";
@@ -194,6 +195,17 @@ static RULES: &[Rule] = &[
     rule(RATE_SHAPE, "spike", "λ is another factor of `rate_per_s` for some time.", PLAIN),
     rule(RATE_SHAPE, "diurnal", "λ swings around `rate_per_s` in a sinusoid.", PLAIN),
     rule(RATE_SHAPE, "binned", "λ follows counts per bin, given or taken from a trace, over and over.", PLAIN),
+    rule(ARRIVALS, "poisson", "Exponential times between arrivals.", PLAIN),
+    rule(ARRIVALS, "deterministic", "Equal times between arrivals.", PLAIN),
+    rule(ARRIVALS, "gamma", "Gamma times between arrivals, of a given coefficient of variation.", PLAIN),
+    rule(ARRIVALS, "weibull", "Weibull times between arrivals, of a given shape.", PLAIN),
+    rule(
+        ARRIVALS,
+        "mmpp",
+        "Poisson arrivals whose rate is that of a state, which changes at random.",
+        "Heffes and Lucantoni, IEEE JSAC 1986",
+    ),
+    rule(ARRIVALS, "batch", "Batches of requests at Poisson times.", PLAIN),
 ];
 
 /// Every rule, in the order of the keys.
@@ -267,6 +279,7 @@ mod tests {
             (PREDICTION, names(&keys::PREDICTION)),
             (ROUTING, names(&keys::ROUTING)),
             (RATE_SHAPE, names(&keys::RATE_SHAPE)),
+            (ARRIVALS, names(&keys::ARRIVALS)),
         ]
     }
 

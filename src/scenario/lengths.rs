@@ -1,7 +1,7 @@
 //! How many tokens a prompt or an output has: laws on the whole numbers from 1.
 
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
+use rand_distr::{Distribution, Exp1, Gamma, StandardNormal, Zipf};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
 use statrs::function::gamma::{gamma, gamma_ur};
@@ -64,6 +64,31 @@ pub enum LengthLaw {
         /// Longest length the server allows; longer draws stop there.
         max: u64,
     },
+    /// A Pareto variable, P(X > x) = (scale/x)^shape from `scale` on, rounded to a whole number, then clamped to 1..=max.
+    Pareto {
+        /// Least value before rounding.
+        scale: f64,
+        /// Tail exponent: at 1 and below the mean is that of the clamp alone.
+        shape: f64,
+        /// Longest length the server allows; longer draws stop there.
+        max: u64,
+    },
+    /// A Lomax (shifted Pareto) variable, P(X > x) = (1 + x/scale)^−shape, rounded to a whole number, then clamped to 1..=max.
+    Lomax {
+        /// Scale before rounding; the mean is scale/(shape − 1) for a shape above 1.
+        scale: f64,
+        /// Tail exponent.
+        shape: f64,
+        /// Longest length the server allows; longer draws stop there.
+        max: u64,
+    },
+    /// P(X = k) ∝ k^−exponent on 1..=max.
+    Zipf {
+        /// From 0, which is uniform, on.
+        exponent: f64,
+        /// Longest length.
+        max: u64,
+    },
     /// One of several laws, drawn by weight.
     Mixture {
         /// The parts with their weights.
@@ -112,6 +137,18 @@ impl LengthLaw {
                 let unit: f64 = Exp1.sample(rng);
                 ((weibull_scale(*mean, *shape) * unit.powf(1.0 / shape)).round() as u64).clamp(1, *max)
             }
+            Self::Pareto { scale, shape, max } => {
+                let unit: f64 = Exp1.sample(rng);
+                ((scale * (unit / shape).exp()).round() as u64).clamp(1, *max)
+            }
+            Self::Lomax { scale, shape, max } => {
+                let unit: f64 = Exp1.sample(rng);
+                ((scale * (unit / shape).exp_m1()).round() as u64).clamp(1, *max)
+            }
+            Self::Zipf { exponent, max } => {
+                let drawn: f64 = Zipf::new(*max as f64, *exponent).map_or(1.0, |law| law.sample(rng));
+                (drawn as u64).clamp(1, *max)
+            }
             Self::Mixture { parts } => {
                 let mut rest = rng.random::<f64>() * parts.iter().map(|part| part.weight).sum::<f64>();
                 for part in parts {
@@ -148,6 +185,9 @@ impl LengthLaw {
                 let scale = weibull_scale(*mean, *shape);
                 rounded_table(*max, |x| (-(x / scale).powf(*shape)).exp())
             }
+            Self::Pareto { scale, shape, max } => rounded_table(*max, |x| (scale / x).min(1.0).powf(*shape)),
+            Self::Lomax { scale, shape, max } => rounded_table(*max, |x| (1.0 + x / scale).powf(-shape)),
+            Self::Zipf { exponent, max } => zipf_table(*exponent, *max),
             Self::Mixture { parts } => mixture_table(parts),
             Self::Empirical { values } => {
                 let mass = 1.0 / values.len() as f64;
@@ -163,7 +203,10 @@ impl LengthLaw {
             Self::Uniform { max, .. }
             | Self::Lognormal { max, .. }
             | Self::Gamma { max, .. }
-            | Self::Weibull { max, .. } => Some(*max),
+            | Self::Weibull { max, .. }
+            | Self::Pareto { max, .. }
+            | Self::Lomax { max, .. }
+            | Self::Zipf { max, .. } => Some(*max),
             Self::Geometric { mean } => (*mean == 1.0).then_some(1),
             Self::Mixture { parts } => {
                 parts.iter().map(|part| part.law.longest()).try_fold(0, |longest, x| Some(longest.max(x?)))
@@ -177,7 +220,13 @@ impl LengthLaw {
         match self {
             Self::Constant { tokens } => *tokens,
             Self::Uniform { min, .. } => *min,
-            Self::Geometric { .. } | Self::Lognormal { .. } | Self::Gamma { .. } | Self::Weibull { .. } => 1,
+            Self::Pareto { scale, max, .. } => (scale.round() as u64).clamp(1, *max),
+            Self::Geometric { .. }
+            | Self::Lognormal { .. }
+            | Self::Gamma { .. }
+            | Self::Weibull { .. }
+            | Self::Lomax { .. }
+            | Self::Zipf { .. } => 1,
             Self::Mixture { parts } => parts.iter().map(|part| part.law.shortest()).min().unwrap_or(1),
             Self::Empirical { values } => values.iter().min().copied().unwrap_or(1),
         }
@@ -218,6 +267,16 @@ impl LengthLaw {
                 require_positive("mean", *mean)?;
                 require_at_most("mean", *mean, MAX_LENGTH as f64)?;
                 require_within("shape", *shape, 0.1, 100.0)?;
+                require_at_least_one("max", *max)
+            }
+            Self::Pareto { scale, shape, max } | Self::Lomax { scale, shape, max } => {
+                require_positive("scale", *scale)?;
+                require_at_most("scale", *scale, MAX_LENGTH as f64)?;
+                require_within("shape", *shape, 0.1, 100.0)?;
+                require_at_least_one("max", *max)
+            }
+            Self::Zipf { exponent, max } => {
+                require_within("exponent", *exponent, 0.0, 20.0)?;
                 require_at_least_one("max", *max)
             }
             Self::Mixture { parts } => validate_mixture(parts),
@@ -324,6 +383,15 @@ fn rounded_table(max: u64, survival: impl Fn(f64) -> f64) -> Vec<f64> {
     table
 }
 
+fn zipf_table(exponent: f64, max: u64) -> Vec<f64> {
+    let weights = (1..=max).map(|k| (k as f64).powf(-exponent));
+    let mut table: Vec<f64> = std::iter::once(0.0).chain(weights).collect();
+    // The small ones first, so that the sum keeps its digits.
+    let sum: f64 = table.iter().rev().sum();
+    table.iter_mut().for_each(|mass| *mass /= sum);
+    table
+}
+
 fn mixture_table(parts: &[MixturePart]) -> Vec<f64> {
     let total: f64 = parts.iter().map(|part| part.weight).sum();
     let mut table = Vec::new();
@@ -361,6 +429,11 @@ mod tests {
             LengthLaw::Gamma { mean: 5000.0, cv: 0.02, max: 100_000 },
             LengthLaw::Weibull { mean: 50.0, shape: 0.5, max: 100_000 },
             LengthLaw::Weibull { mean: 1.2, shape: 3.0, max: 9 },
+            LengthLaw::Pareto { scale: 20.0, shape: 2.5, max: 5000 },
+            LengthLaw::Pareto { scale: 0.3, shape: 0.7, max: 100 },
+            LengthLaw::Lomax { scale: 90.0, shape: 3.0, max: 5000 },
+            LengthLaw::Zipf { exponent: 1.2, max: 1000 },
+            LengthLaw::Zipf { exponent: 0.0, max: 9 },
             LengthLaw::Mixture {
                 parts: vec![
                     MixturePart { weight: 3.0, law: LengthLaw::Constant { tokens: 64 } },

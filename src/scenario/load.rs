@@ -9,7 +9,7 @@ use super::error::ScenarioError;
 use super::overrides::{self, Override};
 use super::schema::SCENARIO;
 use super::trace::{self, Trace};
-use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate};
+use super::{RateShape, Scenario, TraceMode, TraceSource, place, presets, rate, scaled};
 
 /// The scenario of a preset or a file, with overrides and, when asked for, with a trace in place of its traffic.
 ///
@@ -55,7 +55,16 @@ impl Scenario {
     /// # Errors
     /// A key that does not exist or takes no such number, or a scenario that is not valid with it.
     pub fn with(&self, key: &str, value: f64) -> Result<Self, ScenarioError> {
-        build(self.to_table()?, &[Override::new("", key, value)], self.workload.trace.as_ref())
+        self.with_all(&[Override::new("", key, value)])
+    }
+
+    /// The same scenario with other values, numbers or words, for sweeps. A trace is not read again. `[hardware]` is put in when a file
+    /// is read, and cannot be set here.
+    ///
+    /// # Errors
+    /// A key that does not exist or takes no such value, or a scenario that is not valid with it.
+    pub fn with_all(&self, changes: &[Override]) -> Result<Self, ScenarioError> {
+        build(self.to_table()?, changes, self.workload.trace.as_ref())
     }
 
     /// Replaces the traffic by a recorded trace at its own rate; hardware and policy stay. On an error nothing changes.
@@ -117,6 +126,13 @@ fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, Scen
             Some(known) if known.file == source.file => Arc::clone(&known.requests),
             _ => Arc::new(read_trace_file(&source.file, "workload.trace.file")?),
         };
+        if !source.requests.import.timed {
+            source.mode = TraceMode::Resample;
+        }
+    }
+    for law in scaled::step_times(&mut scenario) {
+        let named = |error: ScenarioError| if error.origin.is_empty() { error.under("step_time") } else { error };
+        law.read_tables().map_err(named)?;
     }
     count_bins(&mut scenario.workload.rate_shape)?;
     scenario.validate()?;
@@ -161,15 +177,7 @@ fn replace_traffic(table: &mut Table, file: &str, mode: TraceMode) {
 }
 
 fn read_trace_file(file: &str, key: &str) -> Result<Trace, ScenarioError> {
-    let bytes = std::fs::read(file).map_err(|problem| {
-        ScenarioError::at(
-            key,
-            format!("`{file}` cannot be read: {problem}"),
-            "give the path of a trace, relative to the working directory",
-        )
-    })?;
-    let text = decode(bytes).map_err(|error| error.in_file(file))?;
-    trace::read(file, &text)
+    trace::open(file).map_err(|error| if error.origin.is_empty() { error.under(key) } else { error })
 }
 
 fn read_scenario_file(path: &str) -> Result<String, ScenarioError> {
@@ -192,7 +200,7 @@ fn no_such_scenario(name: &str) -> ScenarioError {
     )
 }
 
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
+pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, ScenarioError> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;

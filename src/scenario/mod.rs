@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod error;
 pub mod hardware;
 pub mod instance;
+pub mod kernels;
 pub mod lengths;
 pub mod load;
 pub mod moments;
@@ -30,7 +31,7 @@ pub mod workload;
 
 use serde::{Deserialize, Serialize};
 
-pub use arrivals::ArrivalLaw;
+pub use arrivals::{ArrivalLaw, ArrivalState, BatchSizes, Intervals};
 pub use batching::{
     BatchRules, Batching, BudgetCounts, Engine, FirstToken, MixedCost, Mixing, Packing, Priority, Prompts,
     SequenceLimit,
@@ -45,7 +46,7 @@ pub use overrides::Override;
 pub use policy::{Admission, Order, Policy, Preemption, Sight, Transfer, Trigger, Victim};
 pub use prediction::Prediction;
 pub use rate::{Pace, RateShape, RateStep};
-pub use step_time::{CurvePoint, StepNoise, StepTimeLaw};
+pub use step_time::{CurvePoint, StepNoise, StepTimeLaw, Tables};
 pub use time::Time;
 pub use workload::{Class, Slo, TraceMode, TraceSource, Workload};
 
@@ -149,7 +150,7 @@ impl Scenario {
     /// Longest prompt + output that can arrive; none when unbounded.
     pub fn longest_request(&self) -> Option<u64> {
         if let Some(source) = &self.workload.trace {
-            return source.requests.requests.iter().map(|request| request.prompt + request.output).max();
+            return source.requests.iter().map(|request| request.prompt + request.output).max();
         }
         let peaks = self.workload.class.iter().map(|class| Some(class.prompt.longest()? + class.output.longest()?));
         peaks.into_iter().try_fold(0, |longest, peak| Some(longest.max(peak?)))
@@ -158,7 +159,7 @@ impl Scenario {
     /// Shortest prompt that can arrive.
     pub fn shortest_prompt(&self) -> u64 {
         let shortest = match &self.workload.trace {
-            Some(source) => source.requests.requests.iter().map(|request| request.prompt).min(),
+            Some(source) => source.requests.iter().map(|request| request.prompt).min(),
             None => self.workload.class.iter().map(|class| class.prompt.shortest()).min(),
         };
         shortest.unwrap_or(0)
@@ -244,6 +245,10 @@ impl Scenario {
             if let Some(model) = &class.model {
                 self.validate_model(model).map_err(|error| error.under(&place))?;
             }
+        }
+        let recorded = self.workload.trace.as_ref().and_then(|_| self.workload.models());
+        for model in recorded.into_iter().flatten().flatten() {
+            self.validate_model(model).map_err(|error| error.under("workload.trace"))?;
         }
         Ok(())
     }

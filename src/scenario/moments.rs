@@ -42,8 +42,8 @@ impl Moments {
     fn of_served(workload: &Workload, served: Served) -> Self {
         let mut sums = Sums::default();
         if let Some(source) = &workload.trace {
-            let mass = 1.0 / source.requests.requests.len().max(1) as f64;
-            for request in &source.requests.requests {
+            let mass = 1.0 / source.requests.len().max(1) as f64;
+            for request in source.requests.iter() {
                 sums.add_pair(request.prompt, request.output, mass, served);
             }
         } else {

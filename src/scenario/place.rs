@@ -132,6 +132,14 @@ fn place_profile(table: &mut Table, rest: &mut Vec<Override>, base: &Path) -> Re
     // What is written in a scenario is relative to it, what is typed is relative to where one stands.
     let path = if set.is_some() { file.into() } else { base.join(file) };
     let shown = path.display().to_string();
+    if path.is_dir() {
+        let law = Table::from_iter(
+            [("law", "kernels".to_owned()), ("folder", shown)].map(|(key, text)| (key.to_owned(), text.into())),
+        );
+        table.insert("step_time".into(), law.into());
+        rest.retain(|change| change.key != "step_time.file" && change.value.as_str() != Some("table"));
+        return Ok(());
+    }
     let bytes = std::fs::read(&path).map_err(|problem| {
         let problem = format!("`{shown}` cannot be read: {problem}");
         ScenarioError::at("step_time.file", problem, "give a CSV file, relative to the scenario's").in_file(origin)

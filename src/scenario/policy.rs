@@ -165,6 +165,10 @@ pub struct Policy {
     /// Who is preempted; the engine's usual when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub victim: Option<Victim>,
+    /// Of `recompute`: what a victim has written stays in free blocks until others need them, and what is left of it when it comes back is
+    /// not processed again (vLLM's prefix cache).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub victims_stay_cached: bool,
     /// Seconds per token that a swap takes, each way; required with `preemption = "swap"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap_s_per_token: Option<f64>,
@@ -202,6 +206,7 @@ impl Policy {
             trigger: if engine == Engine::DecodeNode { Trigger::Aggressive } else { Trigger::Conservative },
             allow_waiting_preempt: false,
             victim: None,
+            victims_stay_cached: false,
             swap_s_per_token: None,
             swap_latency_s: None,
             swap_transfer: Transfer::Blocking,
@@ -234,6 +239,15 @@ impl Policy {
         self.prediction.validate().map_err(|error| error.under("prediction"))?;
         self.validate_admission()?;
         self.validate_swap()?;
+        if self.victims_stay_cached
+            && (self.preemption != Preemption::Recompute || self.trigger != Trigger::Conservative)
+        {
+            return Err(ScenarioError::at(
+                "victims_stay_cached",
+                "is `true`, but victims are not prefilled again, or are chosen after others have entered",
+                "set preemption = \"recompute\" and trigger = \"conservative\", or remove the key",
+            ));
+        }
         if self.prediction != Prediction::default() && !self.needs_lengths() {
             return Err(ScenarioError::at(
                 "prediction",

@@ -189,14 +189,14 @@ impl RateShape {
 /// A trace shorter than one bin, or bins without end.
 pub(super) fn counts_of(trace: &Trace, bin_s: f64) -> Result<Vec<u64>, ScenarioError> {
     require_positive("bin_s", bin_s)?;
-    let origin = trace.requests.first().map_or(Time::ZERO, |request| request.arrival);
+    let origin = trace.first().map_or(Time::ZERO, |request| request.arrival);
     let bins = (trace.span().seconds() / bin_s).floor();
     if !(1.0..=MOST as f64).contains(&bins) {
         let problem = format!("is `{bin_s}`, and the trace lasts {:.3} s", trace.span().seconds());
         return Err(ScenarioError::at("bin_s", problem, "choose 1 to 1000000 bins within the trace"));
     }
     let mut counts = vec![0; bins as usize];
-    for request in &trace.requests {
+    for request in trace {
         let bin = ((request.arrival - origin).seconds() / bin_s) as usize;
         if let Some(count) = counts.get_mut(bin) {
             *count += 1;

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::moments::usable_memory;
-use super::trace::Trace;
 use super::{Cluster, Engine, Instance, LengthLaw, MixturePart, Policy, Scenario, StepTimeLaw, Workload};
 
 /// What can be scaled. In a cluster every instance is scaled, the prefill pool's too.
@@ -261,11 +260,11 @@ fn scale_step(law: &mut StepTimeLaw, parameter: Parameter, factor: f64) {
 /// Mean of a length over all classes, and its coefficient of variation within classes, √(E Var/E mean²).
 fn moments(workload: &Workload, side: Side) -> (f64, f64) {
     if let Some(source) = &workload.trace {
-        let lengths = source.requests.requests.iter().map(|request| match side {
+        let lengths = source.requests.iter().map(|request| match side {
             Side::Prompt => request.prompt as f64,
             Side::Output => request.output as f64,
         });
-        let count = source.requests.requests.len().max(1) as f64;
+        let count = source.requests.len().max(1) as f64;
         let (first, second) =
             lengths.fold((0.0, 0.0), |(first, second), x| (first + x / count, second + x * x / count));
         return (first, ((second / (first * first) - 1.0).max(0.0)).sqrt());
@@ -313,14 +312,11 @@ fn spread(workload: &mut Workload, side: Side, factor: f64) -> Option<()> {
 
 fn on_trace(workload: &mut Workload, side: Side, change: impl Fn(f64) -> f64) {
     let Some(source) = &mut workload.trace else { return };
-    let mut requests = source.requests.requests.clone();
-    for request in &mut requests {
-        let length = if side == Side::Prompt { &mut request.prompt } else { &mut request.output };
-        *length = (change(*length as f64).round() as u64).max(1);
-    }
-    let old = &source.requests;
-    source.requests =
-        Arc::new(Trace { requests, hash_ids: old.hash_ids.clone(), hash_block_tokens: old.hash_block_tokens });
+    let changed = |length: u64| (change(length as f64).round() as u64).max(1);
+    source.requests = Arc::new(source.requests.with_lengths(|request| match side {
+        Side::Prompt => (changed(request.prompt), request.output),
+        Side::Output => (request.prompt, changed(request.output)),
+    }));
 }
 
 /// The law of `factor` times the length: the same family, its longest length scaled too.
@@ -338,6 +334,14 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
         LengthLaw::Weibull { mean, shape, max } => {
             LengthLaw::Weibull { mean: mean * factor, shape: *shape, max: whole(*max, factor) }
         }
+        LengthLaw::Pareto { scale, shape, max } => {
+            LengthLaw::Pareto { scale: scale * factor, shape: *shape, max: whole(*max, factor) }
+        }
+        LengthLaw::Lomax { scale, shape, max } => {
+            LengthLaw::Lomax { scale: scale * factor, shape: *shape, max: whole(*max, factor) }
+        }
+        // Ranks have no unit: every length of the law is scaled.
+        LengthLaw::Zipf { .. } => stretched_masses(law, factor),
         LengthLaw::Mixture { parts } => LengthLaw::Mixture {
             parts: parts
                 .iter()
@@ -348,6 +352,16 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
             LengthLaw::Empirical { values: values.iter().map(|&value| whole(value, factor)).collect() }
         }
     }
+}
+
+/// A mixture of constants: `factor` times each length that the law can have, by its probability.
+fn stretched_masses(law: &LengthLaw, factor: f64) -> LengthLaw {
+    let masses = law.table().into_iter().enumerate().filter(|&(_, mass)| mass > 0.0);
+    let part = |(tokens, weight): (usize, f64)| {
+        let law = LengthLaw::Constant { tokens: whole(tokens as u64, factor) };
+        MixturePart { weight, law }
+    };
+    LengthLaw::Mixture { parts: masses.map(part).collect() }
 }
 
 /// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal and gamma
@@ -373,7 +387,12 @@ fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
             let moved = values.iter().map(|&x| ((mean + factor * (x as f64 - mean)).round() as u64).max(1));
             Some(LengthLaw::Empirical { values: moved.collect() })
         }
-        LengthLaw::Geometric { .. } | LengthLaw::Weibull { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
+        LengthLaw::Geometric { .. }
+        | LengthLaw::Weibull { .. }
+        | LengthLaw::Pareto { .. }
+        | LengthLaw::Lomax { .. }
+        | LengthLaw::Zipf { .. }
+        | LengthLaw::Mixture { .. } => blended(law, factor),
     }
 }
 

@@ -266,10 +266,10 @@ mod tests {
     use super::keys::*;
     use super::*;
     use crate::scenario::{
-        Admission, ArrivalLaw, Batching, BudgetCounts, Class, Cluster, Contention, Engine, FirstToken, Group, Instance,
-        LengthLaw, Link, MixedCost, Mixing, MixturePart, Order, Packing, Policy, Prediction, Preemption, PrefillPool,
-        Priority, Prompts, RateShape, RateStep, Routing, Scenario, SequenceLimit, Sight, Slo, StepNoise, StepTimeLaw,
-        TraceMode, TraceSource, Transfer, Trigger, Victim, Workload,
+        Admission, ArrivalLaw, ArrivalState, BatchSizes, Batching, BudgetCounts, Class, Cluster, Contention, Engine,
+        FirstToken, Group, Instance, LengthLaw, Link, MixedCost, Mixing, MixturePart, Order, Packing, Policy,
+        Prediction, Preemption, PrefillPool, Priority, Prompts, RateShape, RateStep, Routing, Scenario, SequenceLimit,
+        Sight, Slo, StepNoise, StepTimeLaw, TraceMode, TraceSource, Transfer, Trigger, Victim, Workload,
     };
 
     /// A value that fits a shape.
@@ -376,6 +376,8 @@ mod tests {
         agree_law::<RateShape>(&RATE_SHAPE);
         agree_table::<RateStep>(&RATE_STEPS);
         agree_law::<ArrivalLaw>(&ARRIVALS);
+        agree_table::<ArrivalState>(&ARRIVAL_STATES);
+        agree_choice::<BatchSizes>(&BATCH_SIZES);
         agree_law::<LengthLaw>(&LENGTH);
         agree_law::<StepTimeLaw>(&STEP_TIME);
         agree_choice::<Engine>(&ENGINE);

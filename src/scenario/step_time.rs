@@ -1,8 +1,12 @@
 //! The parameters of the iteration-time law. `cost` evaluates it.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::{ScenarioError, require_at_least_one, require_non_negative};
+use super::kernels::Kernels;
 
 /// Mean time of one iteration over `b` tokens with `C` tokens of KV held at its end (context).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +58,52 @@ pub enum StepTimeLaw {
         #[serde(default)]
         per_prefill_pair_s: f64,
     },
+    /// The kernels of one model on one GPU, measured one by one: dense ones over b, the end over sequences, attention over prompt
+    /// chunk, KV before it, decodes and their KV. The engine takes the tables, theory the nearest curve.
+    Kernels {
+        /// The folder with the tables, relative to the working directory.
+        folder: String,
+        /// Layers of the model; none when the folder's name tells the model.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layers: Option<u64>,
+        /// Seconds per iteration beside the kernels: the host's, where it does not run ahead.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        host_s: f64,
+        /// Sizes in tokens of CUDA graphs, which shorter iterations are filled up to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        graph_tokens: Vec<u64>,
+        /// The tables, filled in by the loader.
+        #[serde(skip)]
+        tables: Tables,
+    },
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// Kernel tables once they are read. They follow from the folder, so that all are equal.
+#[derive(Debug, Clone, Default)]
+pub struct Tables(Option<Arc<Kernels>>);
+
+impl Tables {
+    /// Those of code.
+    #[must_use]
+    pub fn of(kernels: Kernels) -> Self {
+        Self(Some(Arc::new(kernels)))
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn kernels(&self) -> Option<&Arc<Kernels>> {
+        self.0.as_ref()
+    }
+}
+
+impl PartialEq for Tables {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A point of [`StepTimeLaw::Curve`].
@@ -124,10 +174,52 @@ impl StepNoise {
 }
 
 impl StepTimeLaw {
+    /// Reads the tables of a law of kernels.
+    ///
+    /// # Errors
+    /// A folder that holds none.
+    pub fn read_tables(&mut self) -> Result<(), ScenarioError> {
+        if let Self::Kernels { folder, layers, host_s, graph_tokens, tables } = self {
+            *tables = Tables::of(Kernels::of_folder(Path::new(folder), *layers, *host_s, graph_tokens)?);
+        }
+        Ok(())
+    }
+
+    /// The law that theory takes: itself, or the curve nearest to kernel tables.
+    #[must_use]
+    pub fn of_theory(&self) -> &Self {
+        match self {
+            Self::Kernels { tables, .. } => tables.kernels().map_or(self, |kernels| &kernels.reduced),
+            _ => self,
+        }
+    }
+
+    fn validate_kernels(&self) -> Result<(), ScenarioError> {
+        let Self::Kernels { layers, host_s, graph_tokens, tables, .. } = self else { return Ok(()) };
+        require_at_least_one("layers", layers.unwrap_or(1))?;
+        require_non_negative("host_s", *host_s)?;
+        if *host_s > 1e6 || layers.is_some_and(|layers| layers > 100_000) || graph_tokens.len() > MAX_POINTS {
+            return Err(ScenarioError::at(
+                "layers",
+                "or host_s or graph_tokens is out of all proportion",
+                "check them",
+            ));
+        }
+        let Some(kernels) = tables.kernels() else {
+            return Err(ScenarioError::at(
+                "folder",
+                "has not been read",
+                "open the scenario from its text, or call read_tables",
+            ));
+        };
+        kernels.reduced.validate()
+    }
+
     /// # Errors
     /// Negative coefficients, a zero stair, or a law that takes no time at all.
     pub fn validate(&self) -> Result<(), ScenarioError> {
         let coefficients: &[(&str, f64)] = match self {
+            Self::Kernels { .. } => return self.validate_kernels(),
             Self::Curve { points, per_context_token_s, per_prefill_pair_s } => {
                 check_points(points)?;
                 &[("per_context_token_s", *per_context_token_s), ("per_prefill_pair_s", *per_prefill_pair_s)]

@@ -21,7 +21,7 @@ pub struct Workload {
     /// λ(t) as a factor on the rate; absent means that λ does not change.
     #[serde(default, skip_serializing_if = "RateShape::is_constant")]
     pub rate_shape: RateShape,
-    /// Law of the interarrival times of every class. Not used while a trace is replayed.
+    /// Law of the arrivals: of every class its own, or common to all ([`ArrivalLaw::is_common`]). Not used while a trace is replayed.
     #[serde(default)]
     pub arrivals: ArrivalLaw,
     /// Classes of requests, each with its share of the rate.
@@ -186,32 +186,55 @@ impl Workload {
         }
     }
 
+    /// Limit of the index of dispersion of the counts of arrivals at the long-run rate; of a replayed trace it is not used.
+    pub fn dispersion_limit(&self) -> f64 {
+        self.arrivals.dispersion_limit(self.rate())
+    }
+
     /// Holds λ at `rate_per_s` for all time.
     pub fn hold_rate(&mut self, rate_per_s: f64) {
         self.rate_per_s = Some(rate_per_s);
         self.rate_shape = RateShape::default();
     }
 
-    /// The objectives of each class; one entry for a trace.
+    /// The objectives of each class; a trace has those of the workload for all its classes.
     pub fn objectives(&self) -> Vec<Slo> {
-        if self.trace.is_some() {
-            return vec![self.slo];
+        if let Some(source) = &self.trace {
+            return vec![self.slo; source.requests.classes().len()];
         }
         self.class.iter().map(|class| if class.slo.is_empty() { self.slo } else { class.slo }).collect()
     }
 
-    /// Names of the classes; one entry for a trace.
+    /// Names of the classes, also of a trace.
     pub fn class_names(&self) -> Vec<String> {
-        if self.trace.is_some() {
-            return vec!["trace".to_owned()];
+        if let Some(source) = &self.trace {
+            return source.requests.classes().iter().map(|class| class.name.clone()).collect();
         }
         self.class.iter().map(|class| class.name.clone()).collect()
     }
 
-    /// Arrival rate of each class; one entry for a trace.
+    /// What one unit of the time of a request counts, by class, also of a trace.
+    pub fn weights(&self) -> Vec<f64> {
+        if let Some(source) = &self.trace {
+            return source.requests.classes().iter().map(|class| class.weight).collect();
+        }
+        self.class.iter().map(|class| class.weight).collect()
+    }
+
+    /// The model that each class asks for; none for a trace that names no models, whose requests go anywhere.
+    pub fn models(&self) -> Option<Vec<Option<&str>>> {
+        let Some(source) = &self.trace else {
+            return Some(self.class.iter().map(|class| class.model.as_deref()).collect());
+        };
+        let models: Vec<Option<&str>> = source.requests.classes().iter().map(|class| class.model.as_deref()).collect();
+        models.iter().any(Option::is_some).then_some(models)
+    }
+
+    /// Arrival rate of each class, also of a trace.
     pub fn class_rates(&self) -> Vec<f64> {
-        if self.trace.is_some() {
-            return vec![self.rate()];
+        if let Some(source) = &self.trace {
+            let each = self.rate() / source.requests.len().max(1) as f64;
+            return source.requests.classes().iter().map(|class| each * class.count as f64).collect();
         }
         let total: f64 = self.class.iter().map(|class| class.share).sum();
         self.class.iter().map(|class| self.rate() * class.share / total).collect()
@@ -254,15 +277,22 @@ impl Workload {
                 "set mode = \"resample\", or remove workload.rate_shape",
             ));
         }
-        if trace.requests.len() < 2 {
+        if trace.len() < 2 {
             return Err(ScenarioError::at(
                 "file",
-                format!("`{file}` has `{}` requests", trace.requests.len()),
+                format!("`{file}` has `{}` requests", trace.len()),
                 "read a trace of at least two requests into the scenario",
             ));
         }
         if trace.rate_per_s() > 0.0 || (source.mode == TraceMode::Resample && self.rate_per_s.is_some()) {
             return Ok(());
+        }
+        if !trace.import.timed {
+            return Err(ScenarioError::at(
+                "file",
+                format!("`{file}` says how long requests are and not when they arrive"),
+                "give the rate with --lambda (workload.rate_per_s); arrivals then follow workload.arrivals, by default Poisson",
+            ));
         }
         Err(ScenarioError::at(
             "file",

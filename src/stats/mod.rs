@@ -7,6 +7,7 @@
 //! | a quantile | [`quantile::quantile_interval`], by order statistics |
 //! | how many trials for ±2 % | [`sequential`] |
 //! | which of two systems is better | [`interval::paired_difference_interval`] on common random numbers, [`interval::difference_interval`] without |
+//! | which of many differences are real | [`multiple::holm`] |
 //! | whether two numbers are the same for practical purposes | [`equivalence`] |
 //! | whether intervals miss as often as they say | [`coverage`] |
 //!
@@ -18,6 +19,7 @@ pub mod equivalence;
 pub mod histogram;
 pub mod interval;
 pub mod moments;
+pub mod multiple;
 pub mod quantile;
 pub mod sequential;
 pub mod stream;

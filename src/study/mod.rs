@@ -1,18 +1,21 @@
 //! Whole questions people ask: simulate with intervals, compare the two answers, find the boundary, sweep a parameter.
 
 pub mod calibrate;
-pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
 pub mod gate;
+pub mod judge;
 mod operations;
 pub mod plan;
+pub mod policies;
 pub mod queues;
+pub mod reproduce;
 pub mod scale;
 pub mod simulate;
 pub mod stability;
 mod summary;
 pub mod sweep;
+pub mod traffic;
 pub mod trials;
 pub mod validate;
 

@@ -124,8 +124,7 @@ impl<'a> Classes<'a> {
     /// None where a window has no tallies.
     fn of(scenario: &Scenario, windows: &'a [&'a Window]) -> Option<Self> {
         let names = scenario.workload.class_names();
-        let weights: Vec<f64> = scenario.workload.class.iter().map(|class| class.weight).collect();
-        let weights = if weights.is_empty() { vec![1.0; names.len()] } else { weights };
+        let weights = scenario.workload.weights();
         let complete = windows.iter().all(|window| window.classes.len() == names.len());
         complete.then(|| Self { windows, objectives: scenario.workload.objectives(), names, weights })
     }

@@ -53,7 +53,7 @@ impl Plan {
         let recorded = scenario.workload.trace.as_ref().filter(|source| source.mode == TraceMode::Replay);
         let (warmup, duration) = match recorded {
             Some(source) => {
-                let span = source.requests.requests.len() as f64 / rate;
+                let span = source.requests.len() as f64 / rate;
                 let warmup = warmup.min(span / 5.0);
                 (warmup, span - warmup)
             }

@@ -148,7 +148,9 @@ pub fn times(scenario: &Scenario, n: u64) -> Result<Scenario, ScenarioError> {
     for seconds in [&mut policy.swap_s_per_token, &mut policy.swap_latency_s] {
         *seconds = seconds.map(|seconds| seconds / factor);
     }
+    scaled.step_time = scaled.step_time.of_theory().clone();
     match &mut scaled.step_time {
+        StepTimeLaw::Kernels { .. } => {}
         StepTimeLaw::Affine { per_token_s, .. } => *per_token_s /= factor,
         StepTimeLaw::AffineContext { per_token_s, per_context_token_s, .. } => {
             *per_token_s /= factor;

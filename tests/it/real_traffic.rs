@@ -18,7 +18,7 @@ fn every_request_of_every_trace_is_read() {
     for (name, count) in TRACES {
         let file = folder.join("data/traces").join(name);
         let trace = trace::read(name, &std::fs::read_to_string(&file).unwrap()).unwrap();
-        assert_eq!(trace.requests.len(), count, "{name}");
+        assert_eq!(trace.len(), count, "{name}");
         let answer = fluidsim(&["solve", "--trace", file.to_str().unwrap(), "--format", "json"]).json();
         let rate = answer["lambda_per_s"].as_f64().unwrap();
         assert!((rate / trace.rate_per_s() - 1.0).abs() < 1e-9, "{name}: {rate}");

@@ -26,6 +26,17 @@ fn parameters(name: &str) -> &'static [&'static str] {
     }
 }
 
+/// What a law of arrivals needs beside its name.
+fn of_arrivals(name: &str) -> &'static [&'static str] {
+    match name {
+        "gamma" => &["workload.arrivals.cv=2"],
+        "weibull" => &["workload.arrivals.shape=0.7"],
+        "mmpp" => &["workload.arrivals.states=[{ factor = 1, stay_s = 9 }, { factor = 3, stay_s = 2 }]"],
+        "batch" => &["workload.arrivals.mean=3"],
+        _ => &[],
+    }
+}
+
 fn rules() -> Vec<(String, String)> {
     let listed = fluidsim(&["policy", "list", "--format", "json"]).json();
     let text = |rule: &Value, column: &str| rule[column].as_str().unwrap().to_owned();
@@ -34,7 +45,8 @@ fn rules() -> Vec<(String, String)> {
 
 fn arguments(key: &str, name: &str) -> Vec<String> {
     let mut settings = vec![format!("{key}={name}")];
-    settings.extend(parameters(name).iter().map(|&text| text.to_owned()));
+    let needed = if key == "workload.arrivals.law" { of_arrivals(name) } else { parameters(name) };
+    settings.extend(needed.iter().map(|&text| text.to_owned()));
     if key == "cluster.routing" {
         settings.push("cluster.replicas=2".to_owned());
     }

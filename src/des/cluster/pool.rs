@@ -145,5 +145,5 @@ fn models(scenario: &Scenario) -> Vec<Vec<bool>> {
         row.extend(std::iter::repeat_n(true, prefill as usize));
         row
     };
-    scenario.workload.class.iter().map(|class| serves(class.model.as_deref())).collect()
+    scenario.workload.models().into_iter().flatten().map(serves).collect()
 }

@@ -251,6 +251,7 @@ impl Instance {
         let (ready, tokens) = (sequence.stage == Stage::Ready, sequence.target());
         let kept = if ready { tokens } else { sequence.written };
         let kept = if self.cache.is_some() { kept + self.cached_tokens(slot) } else { kept };
+        let kept = if self.freed.is_some() && !ready { kept + self.left_tokens_of(slot) } else { kept };
         self.context += kept;
         self.memory.allocated += self.memory.rounded(kept);
         let target = self.memory.rounded(tokens);
@@ -288,6 +289,21 @@ impl Instance {
         };
         self.batch.after += if self.rules.aggressive { target } else { self.memory.rounded(end) };
         kept
+    }
+
+    /// Tokens of a victim that it finds again in free blocks; at least one is left to process.
+    fn left_tokens_of(&mut self, slot: u32) -> i64 {
+        let Some(freed) = &mut self.freed else { return 0 };
+        let sequence = self.sequences.get_mut(slot);
+        if sequence.preemptions == 0 || sequence.written > 0 {
+            return 0;
+        }
+        // Who is here already has been given its blocks of this iteration.
+        let found = freed.take_back(self.batch.after, slot, sequence.target() - 1);
+        sequence.written = found;
+        self.log.totals.cached_tokens += i128::from(found);
+        self.log.totals.wasted_tokens -= i128::from(found);
+        found
     }
 
     /// Prompt tokens of `slot` that are found in the prefix cache; at least one is left to process.

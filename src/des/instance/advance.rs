@@ -7,7 +7,7 @@ use super::super::record::{EventKind, Queues, RequestRecord, StepRecord};
 use super::super::sequence::{NOT_YET, Sequence, Stage, UNMEASURED};
 use super::batch::{Kind, Share};
 use super::{Instance, Watch};
-use crate::cost::prefill_pairs;
+use crate::cost::{Work, prefill_pairs};
 use crate::scenario::trace::Blocks;
 use crate::scenario::{BudgetCounts, MixedCost, Time};
 
@@ -46,23 +46,23 @@ impl Instance {
             i128::from(self.batch.moved) * self.rules.swap_latency
                 + i128::from(self.batch.moved_tokens) * self.rules.swap_per_token
         };
+        let sequences = self.batch.prefills.len() as i64;
+        let prompts = Work { sequences, ..Work::of_prompt(prompt_tokens, prompt_context, pairs) };
+        let decoding = Work::of_decodes(decodes, decode_context);
         let tau = match self.rules.batch.mixed_cost {
             MixedCost::Max if decodes > 0 && prompt_tokens > 0 => {
-                let prompts = self.step.draw(prompt_tokens, prompt_context, pairs, &mut self.noise);
-                prompts.max(self.step.draw(decodes, decode_context, 0, &mut self.noise))
+                let prompts = self.step.draw(&prompts, &mut self.noise);
+                prompts.max(self.step.draw(&decoding, &mut self.noise))
             }
-            _ => {
-                let (tokens, context) = (decodes + prompt_tokens, decode_context + prompt_context);
-                self.step.draw(tokens, context, pairs, &mut self.noise)
-            }
+            _ => self.step.draw(&prompts.plus(&decoding), &mut self.noise),
         };
         let alone = self.batch.prefills.is_empty() && self.irregular.is_empty() && swaps == 0;
         let mut plan = Plan { steps: 1, first: tau + swaps, growth: 0, context: self.context + decodes + written };
         if self.rules.leap && alone && !self.is_unsettled() {
-            plan.growth = self.step.mean.growth(decodes);
+            plan.growth = self.step.mean.growth(&decoding);
             let arrival = if self.batch.open { arrival } else { Time::NEVER.0 };
             let loaded = self.loading.front().map_or(Time::NEVER.0, |&(time, _)| time);
-            let most = self.most_steps(decodes);
+            let most = self.most_steps(decodes).min(self.step.mean.straight_steps(&decoding));
             plan.steps = steps_to_reach(arrival.min(cut).min(loaded) - self.now, plan.first, plan.growth, most);
         }
         self.plan = plan;
@@ -401,6 +401,9 @@ impl Instance {
     fn release(&mut self, slot: u32, held: i64) {
         let sequence = self.sequences.get(slot);
         self.left_tokens += sequence.prompt + sequence.predicted;
+        if let Some(freed) = &mut self.freed {
+            freed.give_back(self.memory.allocated, self.memory.rounded(held), None);
+        }
         self.memory.allocated -= self.memory.rounded(held);
         self.context -= held;
         if self.rules.admission == crate::scenario::Admission::Reserve {

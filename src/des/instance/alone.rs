@@ -2,7 +2,7 @@
 //! without becoming a resident; what is written down is what `form`, `plan` and `commit` would write.
 
 use super::{Instance, Watch};
-use crate::cost::prefill_pairs;
+use crate::cost::{Work, prefill_pairs};
 
 impl Instance {
     /// Serves the head of the queue if it is such a request and the place is free; `false` when nothing was done. Nobody may want
@@ -24,7 +24,7 @@ impl Instance {
         self.work.looks += 1;
         self.work.leaps += 1;
         self.steps += 1;
-        let duration = self.step.draw(tokens, tokens + 1, prefill_pairs(0, tokens), &mut self.noise);
+        let duration = self.step.draw(&Work::of_prompt(tokens, tokens + 1, prefill_pairs(0, tokens)), &mut self.noise);
         let totals = &mut self.log.totals;
         totals.steps += 1;
         totals.tokens += i128::from(tokens);

@@ -23,6 +23,7 @@ impl Instance {
         held().sum::<i64>() == self.context
             && held().map(|tokens| self.memory.rounded(tokens)).sum::<i64>() == self.memory.allocated
             && self.memory.allocated <= self.memory.capacity
+            && self.freed.as_ref().is_none_or(|freed| freed.free() + freed.allocated() == self.memory.capacity)
     }
 
     fn stages_are_counted(&self) -> bool {

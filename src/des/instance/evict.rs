@@ -124,9 +124,14 @@ impl Instance {
     pub(super) fn evict(&mut self, slot: u32, watch: &mut Watch<'_>) {
         let held = self.held(self.sequences.get(slot));
         let was_loading = self.sequences.get(slot).stage == Stage::Loading;
+        // The KV of the token that was emitted last is written by the iteration after.
+        let written = held - i64::from(self.sequences.get(slot).stage != Stage::Prefill);
         self.stand_still(slot);
         self.sequences.leave(slot);
         let kind = self.keep_or_drop(slot, held, was_loading);
+        if let Some(freed) = &mut self.freed {
+            freed.give_back(self.memory.allocated, self.memory.rounded(held), Some((slot, written)));
+        }
         self.memory.allocated -= self.memory.rounded(held);
         self.context -= held;
         self.running -= 1;

@@ -14,6 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use super::freed::Freed;
 use super::link::KvLink;
 use super::log::Log;
 use super::memory::KvMemory;
@@ -85,6 +86,8 @@ pub(super) struct Instance {
     finishing: BinaryHeap<Reverse<(i64, u32)>>,
     /// The prefix cache with the trace whose hashes it is asked for.
     cache: Option<(PrefixCache, Arc<Trace>)>,
+    /// What victims left in free blocks, where they may find it again.
+    freed: Option<Freed>,
     step: NoisyStep,
     noise: Stream,
     /// Requests handed over to the decode pool, to be fetched by the runner.
@@ -139,6 +142,10 @@ impl Instance {
             log: Log::new(options, rules.weights.len()),
             finishing: BinaryHeap::new(),
             cache: prefix_cache(scenario),
+            freed: policy.victims_stay_cached.then(|| {
+                let memory = KvMemory::new(limits.kv_tokens, limits.block_tokens);
+                Freed::new(memory.capacity, memory.block)
+            }),
             step: NoisyStep::new(&scenario.step_time, scenario),
             noise: stream(options.seed, &name),
             departures: Vec::new(),

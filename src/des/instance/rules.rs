@@ -142,7 +142,7 @@ impl Rules {
             rationed,
             leap: options.leap && !watched && scenario.step_noise.is_none(),
             max_waiting,
-            weights: weights(scenario),
+            weights: scenario.workload.weights(),
             hands_over: false,
             objectives: Objectives::of(&scenario.workload),
         }
@@ -155,9 +155,4 @@ impl Rules {
     pub fn longest_share(&self) -> i64 {
         self.batch.chunk_tokens.map_or(self.budget, |tokens| self.budget.min(tokens as i64))
     }
-}
-
-fn weights(scenario: &Scenario) -> Vec<f64> {
-    let workload = &scenario.workload;
-    if workload.trace.is_some() { vec![1.0] } else { workload.class.iter().map(|class| class.weight).collect() }
 }

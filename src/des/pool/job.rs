@@ -2,7 +2,7 @@
 
 use super::super::sequence::NOT_YET;
 use super::super::source::Arrival;
-use crate::cost::{NoisyStep, prefill_pairs};
+use crate::cost::{NoisyStep, Work, prefill_pairs};
 use crate::scenario::Order;
 use crate::schedule::order::{self, Seen};
 use crate::stats::stream::Stream;
@@ -173,13 +173,20 @@ impl Job {
         };
         let ends_prompt = unwritten > 0 && tokens == unwritten;
         let context = self.held() + tokens + i64::from(ends_prompt && cut.emits_at_prefill);
-        let pairs = if unwritten > 0 { prefill_pairs(self.written, tokens) } else { 0 };
+        let work = match unwritten {
+            1.. => Work::of_prompt(tokens, context, prefill_pairs(self.written, tokens)),
+            _ => Work::of_decodes(tokens, context),
+        };
+        let (growth, straight) = match unwritten {
+            1.. => law.mean.prompt_growth(tokens).map_or((0, 1), |growth| (growth, i64::MAX)),
+            _ => (law.mean.growth(&work), law.mean.straight_steps(&work)),
+        };
         self.stretch = Stretch {
-            steps: if cut.leap { alike.max(1) } else { 1 },
+            steps: if cut.leap { alike.max(1).min(straight) } else { 1 },
             tokens,
             context,
-            first: law.draw(tokens, context, pairs, noise),
-            growth: if unwritten > 0 { law.mean.prompt_growth(tokens) } else { law.mean.growth(tokens) },
+            first: law.draw(&work, noise),
+            growth,
             start: now,
             prompt: unwritten > 0,
             credited: 0,

@@ -478,12 +478,13 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// A class each; one for a trace, whose requests take one GPU.
+/// A class each; requests of a trace take one GPU.
 fn kinds(scenario: &Scenario) -> Vec<Kind> {
     let law = |law: &StepTimeLaw| NoisyStep::new(law, scenario);
     let workload = &scenario.workload;
     if workload.trace.is_some() {
-        return vec![Kind { gpus: 1, weight: 1.0, law: law(&scenario.step_time) }];
+        let of = |weight| Kind { gpus: 1, weight, law: law(&scenario.step_time) };
+        return workload.weights().into_iter().map(of).collect();
     }
     let of = |class: &Class| Kind {
         gpus: class.gpus as i64,

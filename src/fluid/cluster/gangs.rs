@@ -134,7 +134,7 @@ fn wait(
     let alone = met.clears_s * boundary.low_per_s;
     let queues = rate * met.share * alone / spare;
     let probability = (queues + met.share) / (1.0 + queues);
-    let arrivals = if scenario.workload.trace.is_some() { 1.0 } else { scenario.workload.arrivals.squared_cv() };
+    let arrivals = if scenario.workload.trace.is_some() { 1.0 } else { scenario.workload.dispersion_limit() };
     let factor = (1.0 - rho) * alone + rho * (1.0 + found.excess) + (arrivals - 1.0) / 2.0 + durations(kinds, jobs);
     Some(Wait { probability, mean: factor.max(0.05) / spare })
 }

@@ -26,7 +26,7 @@ pub(super) struct Part {
     pub scenario: Scenario,
     pub count: u64,
     pub stage: Stage,
-    /// By class: whether it serves the class's model. One entry for a trace.
+    /// By class: whether it serves the class's model.
     pub serves: Vec<bool>,
 }
 
@@ -72,9 +72,7 @@ fn only_prompts(scenario: &mut Scenario) {
         class.output = LengthLaw::Constant { tokens: 1 };
     }
     if let Some(source) = &mut scenario.workload.trace {
-        let mut trace = (*source.requests).clone();
-        trace.requests.iter_mut().for_each(|request| request.output = 1);
-        source.requests = Arc::new(trace);
+        source.requests = Arc::new(source.requests.with_lengths(|request| (request.prompt, 1)));
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Pool {
     pub routing: Routing,
     pub choices: Option<u64>,
     pub window_s: Option<f64>,
-    /// Share of every class in the traffic; one entry for a trace.
+    /// Share of every class in the traffic.
     pub classes: Vec<f64>,
     /// Squared cv of the times between the arrivals at the router.
     pub arrivals: f64,
@@ -48,7 +48,7 @@ impl Pool {
             choices: cluster.choices,
             window_s: cluster.window_s,
             classes: rates.iter().map(|rate| rate / total).collect(),
-            arrivals: if replayed { 1.0 } else { workload.arrivals.squared_cv() },
+            arrivals: if replayed { 1.0 } else { workload.dispersion_limit() },
         }
     }
 

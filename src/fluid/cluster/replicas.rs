@@ -29,14 +29,11 @@ pub(super) fn parts(scenario: &Scenario, cluster: &Cluster, stage: Stage) -> Vec
     let mut members = scenario.members();
     members.truncate(1 + cluster.group.len());
     let models = std::iter::once(None).chain(cluster.group.iter().map(|group| group.model.as_deref()));
-    let classes: Vec<Option<&str>> = match &scenario.workload.trace {
-        Some(_) => vec![None],
-        None => scenario.workload.class.iter().map(|class| class.model.as_deref()).collect(),
-    };
+    let asked = scenario.workload.models();
+    let count_of_classes = scenario.workload.class_rates().len();
     let part = |((member, count), model): ((Scenario, u64), Option<&str>)| {
-        let serves =
-            classes.iter().map(|class| model.is_none() || scenario.workload.trace.is_some() || model == *class);
-        Part::new(member, count, stage, serves.collect())
+        let serves = |class: usize| model.is_none() || asked.as_ref().is_none_or(|asked| asked[class] == model);
+        Part::new(member, count, stage, (0..count_of_classes).map(serves).collect())
     };
     members.into_iter().zip(models).map(part).collect()
 }

@@ -15,6 +15,13 @@ pub(in super::super) fn refusal(
     if cluster.gpus.is_some() {
         return of_gpus(scenario);
     }
+    let asked = scenario.workload.trace.as_ref().and_then(|_| scenario.workload.models());
+    if cluster.group.iter().any(|group| group.model.is_some())
+        && asked.is_some_and(|asked| asked.iter().any(|model| *model != asked[0]))
+    {
+        let what = "names several models, which different groups serve: the lengths of one model are in no joint law";
+        return Some(("workload.trace.file", what.into()));
+    }
     if cluster.prefill.is_some() {
         return of_pools(scenario, of_one);
     }

@@ -164,8 +164,8 @@ fn kinds(scenario: &Scenario, limit: u64) -> Vec<Kind> {
     let whole = scenario.batch_rules().prompts == Prompts::Whole;
     let longest = if whole { scenario.instance.max_batch_tokens.unwrap_or(u64::MAX) } else { u64::MAX };
     let mut kinds: Vec<Kind> = if let Some(source) = &workload.trace {
-        let pairs = source.requests.requests.iter().map(|request| (request.prompt, request.output));
-        let total = source.requests.requests.len().max(1) as f64;
+        let pairs = source.requests.iter().map(|request| (request.prompt, request.output));
+        let total = source.requests.len().max(1) as f64;
         vec![of_pairs(pairs.filter(|(s, o)| s + o <= limit && *s <= longest), total)]
     } else {
         let rates = workload.class_rates();

@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 /// The standard deviation of the number in the system at every point of `path`; 0 at its start, which is given.
 pub fn band(scenario: &Scenario, path: &Path) -> Vec<f64> {
     let load = Load::of(scenario);
-    let arrivals = scenario.workload.arrivals.squared_cv();
+    let arrivals = scenario.workload.dispersion_limit();
     let pace = scenario.workload.rate_shape.pace();
     let rate = scenario.workload.base_rate() * (1.0 - load.moments.rejected);
     let mut variance: f64 = 0.0;

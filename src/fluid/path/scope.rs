@@ -62,6 +62,9 @@ fn of_rules(scenario: &Scenario) -> Problem {
     if !policy.prediction.is_exact() {
         return Some(("policy.prediction", "is not exact".into()));
     }
+    if policy.victims_stay_cached {
+        return Some(("policy.victims_stay_cached", "lets victims find again what nobody needed".into()));
+    }
     if scenario.instance.prefix_cache_tokens.is_some() {
         return Some(("instance.prefix_cache_tokens", "shortens prompts that begin alike".into()));
     }

@@ -233,7 +233,7 @@ impl Queue {
     fn solve(engine: &Exclusive, batches: &Batches, services: &[Service]) -> Option<Self> {
         let rate = engine.load.served_per_s;
         let workload = &engine.load.scenario.workload;
-        let burst = if workload.trace.is_some() { 1.0 } else { workload.arrivals.squared_cv() };
+        let burst = if workload.trace.is_some() { 1.0 } else { workload.dispersion_limit() };
         let most = services.len() - 1;
         let mut packs: Vec<f64> = batches.counts[..=most].to_vec();
         let total: f64 = packs.iter().sum();

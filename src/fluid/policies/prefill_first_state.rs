@@ -17,6 +17,7 @@ use super::latencies::{Start, e2e_percentiles, starts_percentiles};
 use super::prefill_first::{Cycle, phases};
 use super::prefill_phase::{Phase, Phases};
 use crate::answer::Boundary;
+use crate::scenario::ArrivalLaw;
 
 /// Cycles of a decode iteration and its prompts, by the number of decodes.
 struct Cycles<'a> {
@@ -162,7 +163,7 @@ fn chain(
     let alive = engine.decoding();
     let k0 = alive.iter().map(|q| q * q).sum::<f64>() / engine.decodes;
     let k1 = engine.decodes * engine.decodes / engine.moment(0, 2);
-    let burst = load.scenario.workload.arrivals.squared_cv();
+    let burst = load.scenario.workload.dispersion_limit();
     let extra = if load.scenario.workload.trace.is_some() { 0.0 } else { burst - 1.0 };
     let squared = load.moments.raw(2, 0);
     let ratio = |n: f64| {
@@ -370,9 +371,17 @@ fn full_intervals(
 fn others(engine: &Exclusive, length: f64) -> f64 {
     let rate = engine.load.served_per_s;
     let workload = &engine.load.scenario.workload;
-    let cv_squared = workload.arrivals.squared_cv();
+    let cv_squared = workload.dispersion_limit();
     if workload.trace.is_some() || cv_squared == 1.0 || cv_squared == 0.0 {
         return rate * length;
+    }
+    // Those who come close together in what all share: of one batch, or at the rate that an arrival is likely to see.
+    match &workload.arrivals {
+        ArrivalLaw::Batch { .. } => return rate * length + cv_squared - 1.0,
+        law @ ArrivalLaw::Mmpp { .. } => {
+            return rate * length + (law.short_excess() * rate * length).min(cv_squared - 1.0);
+        }
+        _ => {}
     }
     // Gamma interarrival times of shape 1/cv²: the k-th comes within u with the regularised gamma function.
     let shape = 1.0 / cv_squared;

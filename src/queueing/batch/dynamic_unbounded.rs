@@ -62,6 +62,14 @@ impl DynamicUnbounded {
     }
 
     /// π, the share of batches that leave nobody behind.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(1.0, 0.0, 1.0)?;
+    /// // Every batch lasts 1 s: nobody comes with e^(−λ).
+    /// assert!((queue.leaves_nobody_probability() - (-1f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn leaves_nobody_probability(&self) -> f64 {
         self.leaves_nobody
     }
@@ -97,6 +105,14 @@ impl DynamicUnbounded {
     }
 
     /// E\[αB + τ0\], mean time of a batch in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(1.0, 0.0, 1.0)?;
+    /// // τ0.
+    /// assert!((queue.mean_service_s() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_service_s(&self) -> f64 {
         self.per_customer_s * self.mean_batch() + self.per_batch_s
     }
@@ -115,11 +131,27 @@ impl DynamicUnbounded {
     }
 
     /// Share of time with a batch, λE\[τ\]/E\[B\]; also the share of arrivals that wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(1.0, 0.0, 1.0)?;
+    /// // A batch of 1 s, then idle for 1 s with e^(−1): 1/(1 + e^(−1)).
+    /// assert!((queue.utilization() - 1.0 / (1.0 + (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s * self.mean_service_s() / self.mean_batch()
     }
 
     /// Wq = λE\[τ²\]/(2E\[B\]), mean wait in seconds: the rest of the batch that one meets.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(1.0, 0.0, 1.0)?;
+    /// // Half of the batch that is met.
+    /// assert!((queue.mean_wait_s() - 0.5 / (1.0 + (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         let (slope, base) = (self.per_customer_s, self.per_batch_s);
         let second = slope * slope * self.second_moment_batch() + 2.0 * slope * base * self.mean_batch() + base * base;
@@ -141,11 +173,27 @@ impl DynamicUnbounded {
     }
 
     /// Lq = λWq, mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(1.0, 0.0, 1.0)?;
+    /// // λ times that.
+    /// assert!((queue.mean_waiting() - 0.5 / (1.0 + (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::DynamicUnbounded;
+    /// let queue = DynamicUnbounded::new(1.0, 0.0, 1.0)?;
+    /// // The wait and one second.
+    /// assert!((queue.mean_in_system() - (1.0 + 0.5 / (1.0 + (-1f64).exp()))).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.arrivals_per_s * self.mean_sojourn_s()
     }

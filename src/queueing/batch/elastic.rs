@@ -44,16 +44,43 @@ impl Elastic {
     }
 
     /// The batches: their sizes, their share of time, the wait for them.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::{Elastic, TokenTime, WholeSizes}};
+    /// let sizes = WholeSizes::rounded_up(&Law::constant(1.0)?, 1)?;
+    /// let queue = Elastic::new(0.5, &sizes, TokenTime { base_s: 1.0, ..TokenTime::default() }, 1)?;
+    /// // M/D/1 at ρ = ½.
+    /// assert!((queue.batches().mean_sojourn_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn batches(&self) -> &Dynamic {
         &self.batches
     }
 
     /// Wq, mean time until the batch begins, in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::{Elastic, TokenTime, WholeSizes}};
+    /// let sizes = WholeSizes::rounded_up(&Law::constant(1.0)?, 1)?;
+    /// let queue = Elastic::new(0.5, &sizes, TokenTime { base_s: 1.0, ..TokenTime::default() }, 1)?;
+    /// // M/D/1: ρ/(2(1 − ρ)).
+    /// assert!((queue.mean_wait_s() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.batches.mean_wait_s()
     }
 
     /// W, mean time in system in seconds where each request leaves when it is done.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::{Elastic, TokenTime, WholeSizes}};
+    /// let sizes = WholeSizes::rounded_up(&Law::constant(1.0)?, 1)?;
+    /// let queue = Elastic::new(0.5, &sizes, TokenTime { base_s: 1.0, ..TokenTime::default() }, 1)?;
+    /// // M/D/1: the wait and one second.
+    /// assert!((queue.mean_sojourn_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         let own = |b: u32| f64::from(b) * self.pace.seconds(b, self.mean_tokens);
         let sum: f64 = (1..=self.most).map(|b| own(b) * self.batches.batch_probability(b as usize)).sum();
@@ -61,6 +88,15 @@ impl Elastic {
     }
 
     /// W, mean time in system in seconds where everybody stays until the longest is done: dynamic batching with padding.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::{Elastic, TokenTime, WholeSizes}};
+    /// let sizes = WholeSizes::rounded_up(&Law::constant(1.0)?, 1)?;
+    /// let queue = Elastic::new(0.5, &sizes, TokenTime { base_s: 1.0, ..TokenTime::default() }, 1)?;
+    /// // One token each: nothing is padded.
+    /// assert!((queue.padded_sojourn_s() - 1.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn padded_sojourn_s(&self) -> f64 {
         self.batches.mean_sojourn_s()
     }

@@ -58,11 +58,27 @@ impl MmBulkMinimum {
     }
 
     /// ρ = λ/(bμ), the share of the capacity that is used.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // λ/(bμ).
+    /// assert!((queue.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / (self.most as f64 * self.services_per_s)
     }
 
     /// P(idle, n waiting) = (μ/λ)P_0(1 + r + … + rⁿ), n < a; 0 from there.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // M/M/1: 1 − ρ.
+    /// assert!((queue.idle_probability(0) - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn idle_probability(&self, waiting: u64) -> f64 {
         if waiting >= self.least {
             return 0.0;
@@ -72,32 +88,80 @@ impl MmBulkMinimum {
     }
 
     /// P(busy, n waiting) = P_0 rⁿ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // M/M/1 with two present: (1 − ρ)ρ².
+    /// assert!((queue.busy_probability(1) - 0.125).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn busy_probability(&self, waiting: u64) -> f64 {
         self.busy_alone * self.root.powf(waiting as f64)
     }
 
     /// Lq = Σ_{n<a} n p_n + P_0 r/(1 − r)², mean number waiting.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // M/M/1: ρ²/(1 − ρ).
+    /// assert!((queue.mean_waiting() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         let idle: f64 = (0..self.least).map(|n| n as f64 * self.idle_probability(n)).sum();
         idle + self.busy_alone * self.root / (1.0 - self.root).powi(2)
     }
 
     /// Wq = Lq/λ, mean wait in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // M/M/1: ρ/(μ − λ).
+    /// assert!((queue.mean_wait_s() - 0.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.mean_waiting() / self.arrivals_per_s
     }
 
     /// L = Lq + λ/μ, mean number in system.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // M/M/1: ρ/(1 − ρ).
+    /// assert!((queue.mean_in_system() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.mean_waiting() + self.arrivals_per_s / self.services_per_s
     }
 
     /// W = Wq + 1/μ, mean time in system in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // M/M/1: 1/(μ − λ).
+    /// assert!((queue.mean_sojourn_s() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + 1.0 / self.services_per_s
     }
 
     /// E\[B\] = λ/(μ P(busy)), mean size of a batch.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::MmBulkMinimum;
+    /// let queue = MmBulkMinimum::new(2.0, 4.0, 1, 1)?;
+    /// // Nobody is served together.
+    /// assert!((queue.mean_batch() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_batch(&self) -> f64 {
         self.arrivals_per_s / self.services_per_s * (1.0 - self.root) / self.busy_alone
     }

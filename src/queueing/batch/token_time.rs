@@ -46,6 +46,15 @@ impl TokenTime {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a negative coefficient or a batch that takes no time.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, batch::{TokenTime, WholeSizes}};
+    /// let sizes = WholeSizes::rounded_up(&Law::constant(3.0)?, 10)?;
+    /// let pace = TokenTime { base_s: 1.0, token_s: 0.5, ..TokenTime::default() };
+    /// // Three tokens each: 1 + 3 · .5.
+    /// assert!((pace.of_longest(2, &sizes)?.mean_s() - 2.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn of_longest(&self, batch: u32, sizes: &WholeSizes) -> Result<BatchTime, QueueError> {
         not_negative("base_s", self.base_s)?;
         not_negative("base_per_request_s", self.base_per_request_s)?;

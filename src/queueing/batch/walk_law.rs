@@ -104,6 +104,14 @@ impl BulkLaw {
     }
 
     /// 1/ζ, the ratio of P(Q = n + 1) to P(Q = n) in the tail.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::batch::BulkLaw;
+    /// let law = BulkLaw::new(3.0, 4)?;
+    /// // 1/ζ of ζ⁴ = e^(3(ζ − 1)) with mpmath.
+    /// assert!((law.tail_ratio() - 0.57683400414230868931).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn tail_ratio(&self) -> f64 {
         self.ratio
     }

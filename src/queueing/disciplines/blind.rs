@@ -46,26 +46,66 @@ impl Blind {
     }
 
     /// ρ = λE\[S\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // λE[S].
+    /// assert!((queue.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.queue.utilization()
     }
 
     /// Wq = λE\[S²\]/(2(1 − ρ)), seconds, in any order.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // As M/M/1: ρ/(μ − λ).
+    /// assert!((queue.mean_wait_s() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_wait_s(&self) -> f64 {
         self.queue.residual_s() / (1.0 - self.utilization())
     }
 
     /// W = Wq + E\[S\], seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // As M/M/1: 1/(μ − λ).
+    /// assert!((queue.mean_sojourn_s() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_s(&self) -> f64 {
         self.mean_wait_s() + self.queue.law.mean_s()
     }
 
     /// Lq = λWq.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // As M/M/1: ρ²/(1 − ρ).
+    /// assert!((queue.mean_waiting() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_waiting(&self) -> f64 {
         self.queue.arrivals_per_s * self.mean_wait_s()
     }
 
     /// L = λW.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // As M/M/1: ρ/(1 − ρ).
+    /// assert!((queue.mean_in_system() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_in_system(&self) -> f64 {
         self.queue.arrivals_per_s * self.mean_sojourn_s()
     }
@@ -74,6 +114,14 @@ impl Blind {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a size that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // Wq + x.
+    /// assert!((queue.sojourn_given_size_s(3.0)? - 4.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_given_size_s(&self, size_s: f64) -> Result<f64, QueueError> {
         Ok(size(size_s)? + self.mean_wait_s())
     }
@@ -83,6 +131,14 @@ impl Blind {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for an infinite E\[S³\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Blind, BlindOrder}};
+    /// let queue = Blind::new(0.5, Law::exponential(1.0)?, BlindOrder::Last)?;
+    /// // 2ρ/(μ(1 − ρ))² first come, twice that last come at ρ = ½.
+    /// assert!((queue.second_moment_of_wait_s2()? - 8.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn second_moment_of_wait_s2(&self) -> Result<f64, QueueError> {
         let value = self.queue.law.moment(3);
         if !value.is_finite() {

@@ -47,6 +47,14 @@ impl Las {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a size that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Las};
+    /// let queue = Las::new(0.5, Law::exponential(1.0)?)?;
+    /// // The formula with mpmath.
+    /// assert!((queue.sojourn_given_size_s(2.0)? - 4.444833784639242526).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_given_size_s(&self, size_s: f64) -> Result<f64, QueueError> {
         Ok(self.sojourn_s(size(size_s)?))
     }
@@ -110,6 +118,14 @@ impl Las {
     }
 
     /// E\[T/S\], the mean slowdown.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Las};
+    /// let queue = Las::new(0.5, Law::exponential(1.0)?)?;
+    /// // The mean of E[T | x]/x over sizes with mpmath.
+    /// assert!((queue.mean_slowdown() - 1.609274778369362540).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_slowdown(&self) -> f64 {
         self.queue.mean_over_sizes(|x| self.sojourn_s(x) / x)
     }

@@ -112,6 +112,14 @@ impl OneBit {
     ///
     /// # Errors
     /// As [`OneBit::best_threshold_s`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::OneBit};
+    /// let queue = OneBit::new(0.5, Law::exponential(1.0)?)?;
+    /// // The root of the derivative with mpmath.
+    /// assert!((queue.best_preemptive_threshold_s()? - 1.2784645427610737951).abs() < 1e-7);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn best_preemptive_threshold_s(&self) -> Result<f64, QueueError> {
         let rate = positive("arrivals_per_s", self.queue.arrivals_per_s)?;
         let (residual_s, rho) = (self.queue.residual_s(), self.utilization());

@@ -57,11 +57,27 @@ impl Predicted {
     }
 
     /// P(Y ≤ y), the share of customers predicted to be at most y.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Predicted};
+    /// let queue = Predicted::new(0.5, Law::exponential(1.0)?, Law::exponential(1.0)?)?;
+    /// // A product of two exponentials: 1 − 2K₁(2).
+    /// assert!((queue.prediction_cdf(1.0) - 0.720268236366955145).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn prediction_cdf(&self, y_s: f64) -> f64 {
         self.moment_predicted_below(0, y_s)
     }
 
     /// E\[Sᵏ; Y ≤ y\], the part of the k-th moment of size predicted to be at most y, secondsᵏ.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Predicted};
+    /// let queue = Predicted::new(0.5, Law::exponential(1.0)?, Law::exponential(1.0)?)?;
+    /// // 1 − 2K₂(2).
+    /// assert!((queue.moment_predicted_below(1, 1.0) - 0.492480490867888274).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn moment_predicted_below(&self, k: u32, y_s: f64) -> f64 {
         if let Shape::Constant { time_s } = self.error.shape() {
             return self.queue.law.moment_below(k, y_s / time_s);
@@ -159,6 +175,14 @@ impl Predicted {
     /// # Errors
     /// [`QueueError::Parameter`] for an error without density (perfect predictions are [`super::Srpt`]), or for an infinite
     /// E\[S²\].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Predicted};
+    /// let queue = Predicted::new(0.5, Law::exponential(1.0)?, Law::exponential(1.0)?)?;
+    /// // Simulated by Mitzenmacher (2019), three decimals.
+    /// assert!((queue.sprpt_sojourn_s()? - 1.659).abs() < 0.0016);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sprpt_sojourn_s(&self) -> Result<f64, QueueError> {
         if let Shape::Constant { time_s } = self.error.shape() {
             return Err(QueueError::Parameter { name: "error", value: *time_s, must: "of a law with a density" });

@@ -184,6 +184,16 @@ impl Priority {
     }
 
     /// Every class's time in system or its error, highest class first.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::{Preemption, Priority}};
+    /// let classes = [(0.5, Law::exponential(1.0)?), (0.3, Law::exponential(1.0)?)];
+    /// let queue = Priority::new(&classes, Preemption::None)?;
+    /// let sojourns = queue.sojourns_s().into_iter().collect::<Result<Vec<f64>, _>>()?;
+    /// // Cobham: .8/.5 + 1 and .8/(.5·.2) + 1.
+    /// assert!((sojourns[0] - 2.6).abs() < 1e-9 && (sojourns[1] - 9.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourns_s(&self) -> Vec<Result<f64, QueueError>> {
         (0..self.classes.len()).map(|class| self.mean_sojourn_s(class)).collect()
     }

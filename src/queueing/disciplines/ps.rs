@@ -130,6 +130,14 @@ impl ProcessorSharing {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless sizes are exponential: the variance is not insensitive.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::ProcessorSharing};
+    /// let queue = ProcessorSharing::new(0.5, Law::exponential(1.0)?)?;
+    /// // 2.5/1.5 · 2².
+    /// assert!((queue.sojourn_variance_s2()? - 20.0 / 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_variance_s2(&self) -> Result<f64, QueueError> {
         match self.queue.law.shape() {
             Shape::Gamma { shape, .. } if *shape == 1.0 => {

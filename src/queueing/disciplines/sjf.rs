@@ -52,6 +52,14 @@ impl Sjf {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a size that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.5, Law::exponential(1.0)?)?;
+    /// // The formula with mpmath.
+    /// assert!((queue.sojourn_given_size_s(2.0)? - 3.011709296052180178).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_given_size_s(&self, size_s: f64) -> Result<f64, QueueError> {
         Ok(size(size_s)? + self.wait_s(size_s))
     }
@@ -109,6 +117,14 @@ impl Sjf {
     }
 
     /// E\[T/S\], the mean slowdown; infinite where E\[1/S\] is, for the smallest wait behind whoever is in service.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Sjf};
+    /// let queue = Sjf::new(0.5, Law::erlang(1.0, 2)?)?;
+    /// // The mean of E[T | x]/x over sizes with mpmath.
+    /// assert!((queue.mean_slowdown() - 1.893279933318522201).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_slowdown(&self) -> f64 {
         if self.queue.arrivals_per_s > 0.0 && !has_inverse_moment(&self.queue.law) {
             return f64::INFINITY;

@@ -48,6 +48,14 @@ impl Srpt {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] for a size that is negative or not finite.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Srpt};
+    /// let queue = Srpt::new(0.5, Law::exponential(1.0)?)?;
+    /// // The formula with mpmath.
+    /// assert!((queue.sojourn_given_size_s(2.0)? - 2.942588126166469689).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_given_size_s(&self, size_s: f64) -> Result<f64, QueueError> {
         Ok(self.sojourn_s(size(size_s)?))
     }
@@ -118,6 +126,14 @@ impl Srpt {
     }
 
     /// E\[T/S\], the mean slowdown.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, disciplines::Srpt};
+    /// let queue = Srpt::new(0.5, Law::exponential(1.0)?)?;
+    /// // The mean of E[T | x]/x over sizes with mpmath.
+    /// assert!((queue.mean_slowdown() - 1.225117453857837638).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_slowdown(&self) -> f64 {
         self.queue.mean_over_sizes(|x| self.sojourn_s(x) / x)
     }

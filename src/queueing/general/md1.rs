@@ -222,6 +222,14 @@ impl Md1 {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::general::Md1;
+    /// let queue = Md1::new(0.5, 1.0)?;
+    /// // P(Wq ≤ t) = ½e^(t/2) up to t = D.
+    /// assert!((queue.sojourn_quantile_s(0.75)? - (1.0 + 2.0 * 1.5f64.ln())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         Ok(self.service_s + self.wait_quantile_s(p)?)
     }

@@ -63,6 +63,14 @@ impl Mg1 {
     ///
     /// # Errors
     /// As [`Mg1::new`]; [`QueueError::Parameter`] also for a law whose second moment is infinite, and the mean wait with it.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1};
+    /// let queue = Mg1::of(0.5, &Law::erlang(1.0, 2)?)?;
+    /// // λE[S²]/(2(1 − ρ)) with E[S²] = 1.5.
+    /// assert!((queue.mean_wait_s() - 0.75).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn of(arrivals_per_s: f64, service: &Law) -> Result<Self, QueueError> {
         let queue = Self::new(arrivals_per_s, service.mean_s(), service.moment(2))?;
         Ok(Self { third_moment_s3: Some(service.moment(3)).filter(|moment| moment.is_finite()), ..queue })

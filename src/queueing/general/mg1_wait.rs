@@ -102,12 +102,28 @@ impl Mg1Wait {
     ///
     /// # Errors
     /// As [`Mg1Wait::new`].
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::by_inversion(0.5, &Law::exponential(1.0)?)?;
+    /// // M/M/1: ln(ρ/(1 − p))/(μ − λ).
+    /// assert!((queue.wait_quantile_s(0.9)? - 2.0 * 5f64.ln()).abs() < 1e-8);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn by_inversion(arrivals_per_s: f64, service: &Law) -> Result<Self, QueueError> {
         let form = if arrivals_per_s == 0.0 { Form::Idle } else { Form::Inverted };
         Ok(Self { form, ..Self::new(arrivals_per_s, service)? })
     }
 
     /// How the law of the wait is computed.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::{Method, Mg1Wait}};
+    /// let queue = Mg1Wait::new(0.5, &Law::lognormal(1.0, 4.0)?)?;
+    /// // No closed form is known.
+    /// assert_eq!(queue.method(), Method::Inversion);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn method(&self) -> Method {
         if self.form == Form::Inverted { Method::Inversion } else { Method::Exact }
     }
@@ -142,6 +158,14 @@ impl Mg1Wait {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] where E\[S²\] is infinite, and the mean wait with it.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::exponential(1.0)?)?;
+    /// // M/M/1: ρ/(μ − λ).
+    /// assert!((queue.moments()?.mean_wait_s() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn moments(&self) -> Result<Mg1, QueueError> {
         Mg1::of(self.arrivals_per_s, &self.service)
     }
@@ -182,11 +206,27 @@ impl Mg1Wait {
     }
 
     /// P(W ≤ t) of the time in system W = Wq + S, `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::exponential(1.0)?)?;
+    /// // M/M/1: 1 − e^(−(μ − λ)t).
+    /// assert!((queue.sojourn_cdf(2.0) - (1.0 - (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_cdf(&self, t_s: f64) -> f64 {
         1.0 - self.sojourn_survival(t_s)
     }
 
     /// P(W > t) of the time in system, `t_s` in seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::exponential(1.0)?)?;
+    /// // M/M/1: e^(−(μ − λ)t).
+    /// assert!((queue.sojourn_survival(2.0) - (-1f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_survival(&self, t_s: f64) -> f64 {
         if t_s.is_nan() || t_s <= 0.0 {
             return 1.0;
@@ -227,6 +267,14 @@ impl Mg1Wait {
     ///
     /// # Errors
     /// [`QueueError::Parameter`] unless 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::{Law, general::Mg1Wait};
+    /// let queue = Mg1Wait::new(0.5, &Law::exponential(1.0)?)?;
+    /// // M/M/1: −ln(1 − p)/(μ − λ).
+    /// assert!((queue.sojourn_quantile_s(0.9)? - 2.0 * 10f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sojourn_quantile_s(&self, p: f64) -> Result<f64, QueueError> {
         let beyond = 1.0 - probability_below_one("p", p)?;
         if let Form::Idle = self.form {

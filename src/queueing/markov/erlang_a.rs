@@ -179,6 +179,14 @@ impl ErlangA {
     }
 
     /// π_n.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(1.0, 1.0, 1.0, 1)?;
+    /// // θ = μ: as M/M/∞, e^(−1)/2!.
+    /// assert!((queue.probability(2) - 0.5 * (-1f64).exp()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, n: u64) -> f64 {
         if n >= self.servers {
             return self.law.get((n - self.servers) as usize).copied().unwrap_or(0.0);
@@ -191,6 +199,14 @@ impl ErlangA {
     }
 
     /// P(W > t) of the wait of all who come: offered wait and patience both exceed t.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(1.0, 1.0, 1.0, 1)?;
+    /// // e^(−t)(1 − exp(−e^(−t))).
+    /// assert!((queue.wait_tail(1.0) - 0.113233061127829826).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_tail(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 1.0 } else { (-self.abandons_per_s * t_s).exp() * self.offered_wait_tail(t_s) }
     }
@@ -209,12 +225,28 @@ impl ErlangA {
     }
 
     /// The `p` quantile of the wait of all who come, in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(1.0, 1.0, 1.0, 1)?;
+    /// // The inverse of P(W > 1).
+    /// assert!((queue.wait_quantile_s(1.0 - 0.113233061127829826) - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         falling_root(0.0, 1.0 / self.services_per_s, |t_s| self.wait_tail(t_s) - (1.0 - p))
     }
 
     /// P(V > t) of the wait that an endlessly patient arrival would have: Σ_j π_{c+j} I_x(κ, j + 1) with x = e^{−θt},
     /// κ = cμ/θ and I_x(κ, j + 1) = Σ_{i≤j} x^κ(1 − x)ⁱ(κ)_i/i!.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::ErlangA;
+    /// let queue = ErlangA::new(1.0, 1.0, 1.0, 1)?;
+    /// // θ = μ = λ, one server: 1 − exp(−e^(−t)).
+    /// assert!((queue.offered_wait_tail(1.0) - 0.307799372444653646).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn offered_wait_tail(&self, t_s: f64) -> f64 {
         if t_s < 0.0 {
             return 1.0;

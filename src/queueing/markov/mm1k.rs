@@ -133,16 +133,40 @@ impl Mm1k {
     }
 
     /// P(Wq > 0) of those admitted.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // Those admitted meet 0 to 3 as 1 : 2 : 4 : 8.
+    /// assert!((queue.wait_probability() - 14.0 / 15.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.0.wait_probability()
     }
 
     /// P(Wq ≤ t) of those admitted; 0 for t < 0.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // They meet 0 to 3 as 1 : 2 : 4 : 8, each an exponential second.
+    /// assert!((queue.wait_cdf(1.0) - (1.0 - 2.0 * (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         self.0.wait_cdf(t_s)
     }
 
     /// The `p` quantile of the wait of those admitted, in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mm1k;
+    /// let queue = Mm1k::new(2.0, 1.0, 4)?;
+    /// // The inverse of P(Wq ≤ 1).
+    /// assert!((queue.wait_quantile_s(1.0 - 2.0 * (-1f64).exp()) - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         self.0.wait_quantile_s(p)
     }

@@ -184,16 +184,40 @@ impl Mmck {
     }
 
     /// P(Wq > 0) of those admitted, (P(N ≥ c) − π_K)/(1 − π_K).
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(2.0, 1.0, 2, 3)?;
+    /// // Those admitted meet 0, 1, 2 as 1 : 2 : 2.
+    /// assert!((queue.wait_probability() - 0.4).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_probability(&self) -> f64 {
         self.wait_tail(0.0)
     }
 
     /// P(Wq ≤ t) of those admitted; 0 for t < 0. K − c terms.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(2.0, 1.0, 2, 3)?;
+    /// // Two present leave at rate 2.
+    /// assert!((queue.wait_cdf(0.5) - (1.0 - 0.4 * (-1f64).exp())).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_cdf(&self, t_s: f64) -> f64 {
         if t_s < 0.0 { 0.0 } else { 1.0 - self.wait_tail(t_s) }
     }
 
     /// The `p` quantile of the wait of those admitted, in seconds; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::markov::Mmck;
+    /// let queue = Mmck::new(2.0, 1.0, 2, 3)?;
+    /// // The inverse of P(Wq ≤ .5).
+    /// assert!((queue.wait_quantile_s(1.0 - 0.4 * (-1f64).exp()) - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         falling_root(0.0, 1.0 / self.services_per_s, |t_s| self.wait_tail(t_s) - (1.0 - p))
     }

@@ -256,16 +256,40 @@ impl PhaseType {
     }
 
     /// The number of phases.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::new(&[1.0, 0.0], &[vec![-2.0, 2.0], vec![0.0, -2.0]])?;
+    /// // Erlang of two phases.
+    /// assert_eq!(law.phases(), 2);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn phases(&self) -> usize {
         self.start.len()
     }
 
     /// α.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::new(&[1.0, 0.0], &[vec![-2.0, 2.0], vec![0.0, -2.0]])?;
+    /// // Erlang begins in its first phase.
+    /// assert_eq!(law.start().as_slice(), [1.0, 0.0]);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn start(&self) -> &DVector<f64> {
         &self.start
     }
 
     /// T, per second.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// let law = PhaseType::new(&[1.0, 0.0], &[vec![-2.0, 2.0], vec![0.0, -2.0]])?;
+    /// // From the first phase to the second.
+    /// assert_eq!(law.rates()[(0, 1)], 2.0);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn rates(&self) -> &DMatrix<f64> {
         &self.rates
     }
@@ -411,6 +435,17 @@ impl PhaseType {
     }
 
     /// One time, seconds.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::matrix::PhaseType;
+    /// use rand::SeedableRng;
+    /// let law = PhaseType::new(&[1.0, 0.0], &[vec![-2.0, 2.0], vec![0.0, -2.0]])?;
+    /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// let mean = (0..10_000).map(|_| law.sample(&mut rng)).sum::<f64>() / 10_000.0;
+    /// // Mean 1, standard error .007.
+    /// assert!((mean - 1.0).abs() < 0.03);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn sample(&self, rng: &mut impl Rng) -> f64 {
         let mut phase = choose(self.start.iter().copied(), rng);
         let mut time = 0.0;

@@ -78,11 +78,27 @@ impl StateDependent {
     }
 
     /// λ/λ*, the share of the capacity that is used.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // λ/λ*.
+    /// assert!((shared.utilization() - 0.5).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn utilization(&self) -> f64 {
         self.arrivals_per_s / self.capacity_per_s()
     }
 
     /// π_n, the probability that n are present.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // K = 1 is M/M/1: (1 − ρ)ρ.
+    /// assert!((shared.probability(1) - 0.25).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn probability(&self, present: usize) -> f64 {
         self.chain.probability(present)
     }
@@ -127,6 +143,14 @@ impl StateDependent {
     }
 
     /// Var N.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // M/M/1: ρ/(1 − ρ)².
+    /// assert!((shared.variance_in_system() - 2.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn variance_in_system(&self) -> f64 {
         self.chain.variance()
     }
@@ -145,6 +169,14 @@ impl StateDependent {
     }
 
     /// The smallest n with P(N ≤ n) ≥ p; 0 ≤ p < 1.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // M/M/1: 1 − ρ⁴ is the first above .9.
+    /// assert_eq!(shared.quantile(0.9), 3);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn quantile(&self, p: f64) -> usize {
         self.chain.quantile(p)
     }
@@ -176,6 +208,14 @@ impl StateDependent {
     }
 
     /// E\[min(N, K)\]/(λm), mean seconds per unit of work of those who share, each customer weighted by its work.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // One at a time: τ(1).
+    /// assert!((shared.mean_pace_s() - 1.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_pace_s(&self) -> f64 {
         // Σ_n π_n min(n, K) = λm Σ_n π_n τ(min(n + 1, K)): the pace that arrivals find, themselves included.
         let inner: f64 = (1..self.cap).map(|k| self.chain.probability(k - 1) * self.paces_s[k - 1]).sum();
@@ -184,11 +224,27 @@ impl StateDependent {
 
     /// E\[T | x\] = Wq + x·(mean pace) in seconds of a customer with `work` x: exact without a wait; an approximation for
     /// those who wait, as the numbers met then depend on the size.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // M/M/1: a wait of 1 s, then the work.
+    /// assert!((shared.mean_sojourn_of_s(2.0) - 3.0).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn mean_sojourn_of_s(&self, work: f64) -> f64 {
         self.mean_wait_s() + work * self.mean_pace_s()
     }
 
     /// The `p` quantile of the wait in seconds, of exponential sizes: exponential of rate λ* − λ for those who wait.
+    ///
+    /// ```
+    /// # use fluidsim::queueing::sharing::StateDependent;
+    /// let shared = StateDependent::new(0.5, 1.0, 1, |_| 1.0)?;
+    /// // M/M/1: ln(ρ/(1 − p))/(μ − λ).
+    /// assert!((shared.wait_quantile_s(0.9) - 2.0 * 5f64.ln()).abs() < 1e-9);
+    /// # Ok::<(), fluidsim::queueing::QueueError>(())
+    /// ```
     pub fn wait_quantile_s(&self, p: f64) -> f64 {
         let spare_per_s = self.capacity_per_s() - self.arrivals_per_s;
         ((self.wait_probability().ln() - (-p).ln_1p()) / spare_per_s).max(0.0)

@@ -1,115 +1,82 @@
 //! Lives as lanes over one time axis: one row per life, one bar per phase.
 
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-
 use super::axis::Axis;
-use super::{
-    Canvas, Drawn, EDGE, Entry, FINE, FONT, GRID, INK, LEFT, LINE, PALETTE, RIGHT, THIN, WIDTH, draw_legend_row,
-    legend_rows, small_font, text_width, to_svg,
-};
-use crate::answer::plot::Lane;
+use super::svg::{Anchor, Svg, text_width};
+use super::theme::Theme;
+use super::{EDGE, LINE, WIDTH};
+use crate::answer::plot::{Lane, Lanes};
 
-/// Height of one lane.
-const LANE: i32 = 18 * FINE;
-/// Height of the axis below the lanes.
-const FOOT: i32 = 52 * FINE;
-/// Part of a lane that a bar does not fill, above and below.
-const GAP: f64 = 0.2;
-/// Colours of the phases in order: blue, green, orange.
-const PHASES: [RGBColor; 3] = [PALETTE[0], PALETTE[2], PALETTE[4]];
+/// Height of one lane, and of its bar.
+const LANE: f64 = 18.0;
+const BAR: f64 = 11.0;
+const SIZE: f64 = 12.0;
 
-/// Lanes, the first on top, with a legend of the phases, as the text of an SVG file.
-pub fn render_lanes(title: &str, x_label: &str, phases: &[&str], lanes: &[Lane]) -> String {
-    let entries = phases.iter().enumerate().map(|(phase, name)| Entry {
-        name: (*name).to_owned(),
-        colour: colour(phase),
-        line: true,
-        dots: false,
-        faint: false,
-    });
-    let legend = legend_rows(entries.collect(), WIDTH - LEFT - RIGHT);
-    let head = 2 * EDGE + LINE * (1 + legend.len() as i32);
-    let height = head + LANE * lanes.len().max(1) as i32 + FOOT;
-    to_svg(WIDTH, height, |backend| {
-        let root = backend.into_drawing_area();
-        root.fill(&WHITE)?;
-        let bold = ("sans-serif", FONT + 2 * FINE).into_font().style(FontStyle::Bold);
-        root.draw(&Text::new(title.to_owned(), (LEFT, EDGE), bold.color(&INK)))?;
-        for (row, entries) in legend.iter().enumerate() {
-            draw_legend_row(&root, entries, EDGE + LINE * (1 + row as i32) + LINE / 2)?;
-        }
-        let (_, body) = root.split_vertically(head);
-        draw_lanes(&body, x_label, lanes)?;
-        root.present()?;
-        Ok(())
-    })
+/// The class of a phase's colour: the first, that of waiting, is neutral.
+fn phase_class(phase: usize) -> String {
+    match phase {
+        0 => "neutral".to_owned(),
+        k => format!("c{}", (k - 1) % super::theme::COLOURS),
+    }
 }
 
-fn colour(phase: usize) -> RGBColor {
-    PHASES[phase % PHASES.len()]
-}
-
-fn draw_lanes(area: &Canvas, x_label: &str, lanes: &[Lane]) -> Drawn {
+/// The lanes as the text of an SVG file.
+pub fn render_lanes(picture: &Lanes, theme: Option<Theme>) -> String {
+    let lanes = &picture.lanes;
+    let mut svg = Svg::default();
+    svg.text("title", (EDGE, EDGE + LINE / 2.0 + 5.0), Anchor::Start, &picture.title);
+    let mut at = EDGE;
+    for (phase, name) in picture.phases.iter().enumerate() {
+        let middle = EDGE + 1.5 * LINE + 2.0;
+        svg.rect(&format!("fill {}", phase_class(phase)), (at, middle - BAR / 2.0), (22.0, BAR), 2.0);
+        svg.text("ink", (at + 28.0, middle + 4.0), Anchor::Start, name);
+        at += 28.0 + text_width(name, SIZE) + 18.0;
+    }
+    let top = EDGE + 2.0 * LINE + 12.0;
+    let left = 2.0 * EDGE + lanes.iter().map(|lane| text_width(&lane.label, SIZE)).fold(10.0, f64::max);
+    let notes = lanes.iter().map(|lane| text_width(&lane.note, SIZE)).fold(0.0, f64::max);
+    let width = WIDTH - left - EDGE - 6.0 - notes.max(10.0);
     let ends = lanes.iter().flat_map(|lane| lane.spans.iter().flat_map(|span| [span.from, span.to]));
     let x = Axis::snug(ends);
-    let top = lanes.len().max(1) as f64;
-    let mut builder = ChartBuilder::on(area);
-    builder.margin_left(EDGE).margin_right(2 * RIGHT).margin_bottom(EDGE);
-    builder.set_label_area_size(LabelAreaPosition::Left, LEFT - EDGE);
-    builder.set_label_area_size(LabelAreaPosition::Bottom, FOOT - EDGE);
-    let mut chart = builder.build_cartesian_2d(x.clone(), 0.0..top)?;
-    let font = ("sans-serif", FONT - 2 * FINE).into_font().color(&INK);
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .y_labels(0)
-        .set_all_tick_mark_size(4 * FINE)
-        .bold_line_style(GRID.stroke_width(THIN))
-        .light_line_style(TRANSPARENT)
-        .axis_style(INK.stroke_width(THIN))
-        .label_style(font)
-        .axis_desc_style(("sans-serif", FONT).into_font().color(&INK))
-        .x_desc(x_label)
-        .draw()?;
-    let (left, up) = area.get_base_pixel();
-    for (row, lane) in lanes.iter().enumerate() {
-        let low = top - 1.0 - row as f64;
-        let bars = lane.spans.iter().map(|span| {
-            let corners = [(span.from, low + GAP), (span.to, low + 1.0 - GAP)];
-            Rectangle::new(corners, colour(span.phase).filled())
-        });
-        chart.draw_series(bars)?;
-        let middle = chart.backend_coord(&(x.low, low + 0.5)).1 - up;
-        let before = small_font().pos(Pos::new(HPos::Right, VPos::Center));
-        area.draw(&Text::new(lane.label.clone(), (LEFT - EDGE, middle), before))?;
-        let Some(last) = lane.spans.last().filter(|_| !lane.note.is_empty()) else { continue };
-        // A note behind a bar that ends at the edge stands before the edge.
-        let column = chart.backend_coord(&(last.to, low + 0.5)).0 - left + EDGE / 2;
-        let column = column.min(WIDTH - EDGE / 2 - text_width(&lane.note));
-        let behind = small_font().pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(lane.note.clone(), (column, middle), behind))?;
+    let bottom = top + LANE * lanes.len().max(1) as f64 + 4.0;
+    for &tick in &x.ticks {
+        let at = left + width * x.part(tick);
+        svg.path("grid", &[(at, top), (at, bottom)]);
+        svg.path("axis", &[(at, bottom), (at, bottom + 5.0)]);
+        svg.text("lesser", (at, bottom + 18.0), Anchor::Middle, &x.label(tick));
     }
-    Ok(())
+    svg.path("axis", &[(left, bottom), (left + width, bottom)]);
+    svg.text("lesser", (left + width / 2.0, bottom + 38.0), Anchor::Middle, &picture.x_label);
+    for (row, lane) in lanes.iter().enumerate() {
+        draw_lane(&mut svg, lane, &x, (left, width), top + LANE * (row as f64 + 0.5));
+    }
+    svg.whole(&picture.title, (WIDTH, bottom + 38.0 + EDGE), theme)
+}
+
+fn draw_lane(svg: &mut Svg, lane: &Lane, x: &Axis, (left, width): (f64, f64), middle: f64) {
+    svg.text("lesser", (left - 7.0, middle + 4.0), Anchor::End, &lane.label);
+    let place = |at: f64| left + width * x.part(at);
+    for span in lane.spans.iter().filter(|span| span.from.is_finite() && span.to.is_finite()) {
+        let (from, to) = (place(span.from), place(span.to));
+        let class = format!("fill {}", phase_class(span.phase));
+        svg.rect(&class, (from, middle - BAR / 2.0), ((to - from).max(0.3), BAR), 1.5_f64.min((to - from) / 2.0));
+    }
+    if let Some(last) = lane.spans.last().filter(|_| !lane.note.is_empty()) {
+        svg.text("lesser", (place(last.to) + 5.0, middle + 4.0), Anchor::Start, &lane.note);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::plot::Span;
+    use crate::report::plot::samples::lanes;
 
     #[test]
     fn every_life_has_its_lane_and_its_note() {
-        let lane = |label: &str, note: &str| Lane {
-            label: label.to_owned(),
-            spans: vec![Span { from: 0.0, to: 1.0, phase: 0 }, Span { from: 1.0, to: 4.0, phase: 1 }],
-            note: note.to_owned(),
-        };
-        let svg = render_lanes("Requests", "time (s)", &["waiting", "executing"], &[lane("r1", "S:2"), lane("r2", "")]);
-        for word in ["Requests", "time (s)", "waiting", "executing", "r1", "r2", "S:2"] {
-            assert_eq!(svg.matches(&format!("\n{word}\n")).count(), 1, "{word}");
+        let svg = render_lanes(&lanes(), Some(Theme::Light));
+        for word in ["time (s)", "waiting", "executing", "r1", "r2", "S:2"] {
+            assert_eq!(svg.matches(&format!(">{word}<")).count(), 1, "{word}");
         }
-        assert!(svg.matches("#0072B2").count() >= 2 && svg.matches("#009E73").count() >= 2, "{svg}");
-        assert!(render_lanes("none", "time (s)", &[], &[]).contains("none"));
+        assert_eq!((svg.matches("fill neutral").count(), svg.matches("fill c0").count()), (3, 3));
+        assert!(render_lanes(&Lanes { title: "none".into(), ..Lanes::default() }, None).contains(">none<"));
     }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 pub use gpu::{Efficiency, Gpu};
 pub use llm::{Experts, Latent, Llm, Window};
 pub use placement::{Fit, NoFit, Placement};
-pub use roofline::{linear_s, roofline};
+pub use roofline::{attention_floor_s, layers_s, linear_s, per_context_token_s, per_prefill_pair_s, roofline};
 pub use table::{KEY, Resolved, resolve};
 
 use super::error::ScenarioError;
@@ -55,6 +55,24 @@ pub fn llm(name: &str) -> Result<Llm, ScenarioError> {
     let at = all.iter().position(|llm| llm.name == name);
     let names: Vec<&str> = all.iter().map(|llm| llm.name.as_str()).collect();
     at.map(|index| all[index].clone()).ok_or_else(|| unknown(name, "model", "llms", &names))
+}
+
+/// The model with the longest name that stands in a text such as `meta-llama/Llama-3.1-8B`, whatever the case.
+///
+/// # Errors
+/// A file that cannot be read, which a test excludes.
+pub fn llm_within(text: &str) -> Result<Option<Llm>, ScenarioError> {
+    let text = text.to_lowercase();
+    Ok(llms()?.into_iter().filter(|llm| text.contains(&llm.name)).max_by_key(|llm| llm.name.len()))
+}
+
+/// The GPU with the longest name that stands in a device's, such as `NVIDIA GeForce RTX 4090`.
+///
+/// # Errors
+/// A file that cannot be read, which a test excludes.
+pub fn gpu_within(text: &str) -> Result<Option<Gpu>, ScenarioError> {
+    let text = text.to_lowercase().replace(' ', "-");
+    Ok(gpus()?.into_iter().filter(|gpu| text.contains(&gpu.name)).max_by_key(|gpu| gpu.name.len()))
 }
 
 /// The file of a GPU or a model, with where each number comes from.

@@ -74,7 +74,16 @@ pub static ARRIVALS: Shape = Shape::Law(&[
     variant("poisson", &[]),
     variant("deterministic", &[]),
     variant("gamma", &[needed("cv", &Shape::Number)]),
+    variant("weibull", &[needed("shape", &Shape::Number)]),
+    variant("mmpp", &[needed("states", &ARRIVAL_STATES)]),
+    variant("batch", &[needed("mean", &Shape::Number), optional("sizes", &BATCH_SIZES)]),
 ]);
+
+/// States of a modulated process.
+pub static ARRIVAL_STATES: Shape = Shape::Tables(&[needed("factor", &Shape::Number), needed("stay_s", &Shape::Number)]);
+
+/// How the sizes of batches vary.
+pub static BATCH_SIZES: Shape = Shape::Choice(&["geometric", "constant"]);
 
 /// Classes of requests.
 pub static CLASSES: Shape = Shape::Tables(&[
@@ -106,6 +115,12 @@ pub static LENGTH: Shape = Shape::Law(&[
         "weibull",
         &[needed("mean", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
     ),
+    variant(
+        "pareto",
+        &[needed("scale", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
+    ),
+    variant("lomax", &[needed("scale", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)]),
+    variant("zipf", &[needed("exponent", &Shape::Number), needed("max", &Shape::Whole)]),
     variant("mixture", &[needed("parts", &MIXTURE_PARTS)]),
     variant("empirical", &[needed("values", &Shape::Wholes)]),
 ]);
@@ -139,6 +154,7 @@ pub static POLICY: Shape = Shape::Table(&[
     optional("trigger", &TRIGGER),
     optional("allow_waiting_preempt", &Shape::Flag),
     optional("victim", &VICTIM),
+    optional("victims_stay_cached", &Shape::Flag),
     optional("swap_s_per_token", &Shape::Number),
     optional("swap_latency_s", &Shape::Number),
     optional("swap_transfer", &TRANSFER),
@@ -322,6 +338,15 @@ pub static STEP_TIME: Shape = Shape::Law(&[
             needed("points", &CURVE_POINTS),
             needed("per_context_token_s", &Shape::Number),
             optional("per_prefill_pair_s", &Shape::Number),
+        ],
+    ),
+    variant(
+        "kernels",
+        &[
+            needed("folder", &Shape::Text),
+            optional("layers", &Shape::Whole),
+            optional("host_s", &Shape::Number),
+            optional("graph_tokens", &Shape::Wholes),
         ],
     ),
 ]);

@@ -3,28 +3,20 @@
 //! rows are taken to be in the same one. The first arrival becomes time zero.
 //! Reference: Patel et al., "Splitwise: efficient generative LLM inference using phase splitting", ISCA 2024.
 
-use super::Trace;
+use super::collector::Clock;
 use super::columns::Columns;
-use crate::scenario::error::ScenarioError;
 use crate::scenario::time::{ATTOS_PER_SECOND, Time};
 
 pub(super) const COLUMNS: Columns = Columns {
     names: ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
     parse_time: parse_date,
     time_shape: "a date such as `2023-11-16 18:15:46.6805900`",
+    clock: Clock::Absolute,
+    classes: None,
 };
 
 /// Days from 0000-03-01 to 2000-01-01, the origin of dates inside this file.
 const DAYS_TO_2000: i128 = 730_425;
-
-pub(super) fn read(text: &str) -> Result<Trace, ScenarioError> {
-    let mut trace = COLUMNS.read(text)?;
-    let first = trace.requests.first().map_or(Time::ZERO, |request| request.arrival);
-    for request in &mut trace.requests {
-        request.arrival = request.arrival - first;
-    }
-    Ok(trace)
-}
 
 /// Seconds since 2000 of a date, exact to the last digit.
 fn parse_date(text: &str) -> Option<Time> {

@@ -8,52 +8,65 @@ use super::Trace;
 /// Reference: Gusella, "Characterizing the variability of arrival processes with indexes of dispersion", IEEE JSAC 1991.
 #[must_use]
 pub fn index_of_dispersion(trace: &Trace, window_s: f64) -> Option<f64> {
-    let first = trace.requests.first()?.arrival;
-    let last = trace.requests.last()?.arrival;
+    let first = trace.first()?.arrival;
+    let last = trace.last()?.arrival;
     let windows = ((last - first).seconds() / window_s).floor();
     if !(window_s > 0.0 && (2.0..1e9).contains(&windows)) {
         return None;
     }
-    let mut counts = vec![0.0; windows as usize];
-    for request in &trace.requests {
-        let place = ((request.arrival - first).seconds() / window_s) as usize;
-        if let Some(count) = counts.get_mut(place) {
-            *count += 1.0;
+    let mut moments = (0.0, 0.0);
+    let mut close = |count: u64| {
+        let count = count as f64;
+        moments = (moments.0 + count, moments.1 + count * count);
+    };
+    let (mut window, mut count) = (0, 0);
+    for request in trace {
+        let place = ((request.arrival - first).seconds() / window_s) as u64;
+        if place != window {
+            close(std::mem::take(&mut count));
+            window = place;
         }
+        if place >= windows as u64 {
+            break;
+        }
+        count += 1;
     }
-    let (mean, variance) = mean_and_variance(&counts)?;
-    (mean > 0.0).then_some(variance / mean)
+    close(count);
+    // Sums of whole numbers below 2⁵³ are exact.
+    let (sum, squares) = moments;
+    let mean = sum / windows;
+    (mean > 0.0).then(|| (squares / windows - mean * mean).max(0.0) / mean)
 }
 
 /// Coefficient of variation of the interarrival times; none with fewer than three requests or when all arrive at once.
 #[must_use]
 pub fn interarrival_cv(trace: &Trace) -> Option<f64> {
-    let gaps: Vec<f64> = trace.requests.windows(2).map(|pair| (pair[1].arrival - pair[0].arrival).seconds()).collect();
-    let (mean, variance) = mean_and_variance(&gaps)?;
+    let gaps = || trace.iter().zip(trace.iter().skip(1)).map(|(one, next)| (next.arrival - one.arrival).seconds());
+    let (mean, variance) = mean_and_variance(gaps)?;
     (mean > 0.0).then_some(variance.sqrt() / mean)
 }
 
 /// Pearson's correlation of prompt and output lengths; none with fewer than two requests or when one length never varies.
 #[must_use]
 pub fn length_correlation(trace: &Trace) -> Option<f64> {
-    let prompts: Vec<f64> = trace.requests.iter().map(|request| request.prompt as f64).collect();
-    let outputs: Vec<f64> = trace.requests.iter().map(|request| request.output as f64).collect();
-    let (prompt_mean, prompt_variance) = mean_and_variance(&prompts)?;
-    let (output_mean, output_variance) = mean_and_variance(&outputs)?;
-    let products = prompts.iter().zip(&outputs).map(|(s, o)| (s - prompt_mean) * (o - output_mean));
-    let covariance = products.sum::<f64>() / prompts.len() as f64;
+    let prompts = || trace.iter().map(|request| request.prompt as f64);
+    let outputs = || trace.iter().map(|request| request.output as f64);
+    let (prompt_mean, prompt_variance) = mean_and_variance(prompts)?;
+    let (output_mean, output_variance) = mean_and_variance(outputs)?;
+    let products = prompts().zip(outputs()).map(|(s, o)| (s - prompt_mean) * (o - output_mean));
+    let covariance = products.sum::<f64>() / trace.len() as f64;
     let scale = (prompt_variance * output_variance).sqrt();
     (scale > 0.0).then_some(covariance / scale)
 }
 
 /// Mean and variance of the values as they are (divisor n); none for fewer than two.
-fn mean_and_variance(values: &[f64]) -> Option<(f64, f64)> {
-    if values.len() < 2 {
+fn mean_and_variance<Values: Iterator<Item = f64>>(values: impl Fn() -> Values) -> Option<(f64, f64)> {
+    let (count, sum) = values().fold((0.0, 0.0), |(count, sum), value| (count + 1.0, sum + value));
+    if count < 2.0 {
         return None;
     }
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
-    Some((mean, squares / values.len() as f64))
+    let mean = sum / count;
+    Some((mean, values().map(|value| (value - mean).powi(2)).sum::<f64>() / count))
 }
 
 #[cfg(test)]

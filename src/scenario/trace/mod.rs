@@ -1,29 +1,38 @@
 //! Recorded traffic: arrival times with prompt and output lengths, in the formats found in the field.
 //!
-//! [`read`] recognises the format by the first line; every format has its own file. Times are exact decimals of a second.
+//! [`open`] and [`read`] recognise the format by the first line; every format has its own file. Files are read line by line and
+//! requests kept packed, so that ten million of them fit in less than 100 MB. Times are exact decimals of a second.
 
-pub mod azure;
+mod azure;
+mod burstgpt;
+mod collector;
 mod columns;
 pub mod dispersion;
+mod format;
+mod import;
+mod lengths;
+mod lines;
 pub mod mooncake;
+mod objects;
 pub mod own;
-pub mod vidur;
+mod packed;
+mod request_log;
+mod splitwise;
+mod vidur;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 
 use super::error::ScenarioError;
-use super::time::{ATTOS_PER_SECOND, Time};
-use columns::Columns;
-
-/// Latest arrival that is taken: 31 years after the origin. Later ones are mostly dates in disguise.
-const LATEST: Time = Time(1_000_000_000 * ATTOS_PER_SECOND);
-/// Most tokens of one prompt or output, as for the length laws.
-const MAX_TOKENS: u64 = super::lengths::MAX_LENGTH;
-/// What a user can do about a file in none of the formats.
-const FORMATS: &str = "give one of the four formats: `arrival_time,prefill_length,decode_length` (own, seconds), \
-    `TIMESTAMP,ContextTokens,GeneratedTokens` (Azure), `arrived_at,num_prefill_tokens,num_decode_tokens` (vidur), or JSON \
-    lines with `timestamp`, `input_length`, `output_length` (Mooncake)";
+use super::time::Time;
+use collector::Collector;
+pub use format::Format;
+pub use import::Import;
+use lines::Lines;
+use packed::Packed;
 
 /// One recorded request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TraceRequest {
     /// Arrival since the trace's origin.
     pub arrival: Time,
@@ -31,6 +40,8 @@ pub struct TraceRequest {
     pub prompt: u64,
     /// o: output tokens, at least 1.
     pub output: u64,
+    /// Its class among those of the trace.
+    pub class: u16,
     /// The hashes of its prompt's blocks.
     pub blocks: Blocks,
 }
@@ -44,19 +55,107 @@ pub struct Blocks {
     pub count: u32,
 }
 
+/// Requests of a trace that have their class, weight and model in common.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TraceClass {
+    /// Name in reports.
+    pub name: String,
+    /// What one unit of its time in the system counts.
+    pub weight: f64,
+    /// The model that it asks for.
+    pub model: Option<String>,
+    /// Its requests.
+    pub count: u64,
+}
+
 /// A recorded trace, sorted by arrival.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trace {
-    /// The requests in order of arrival.
-    pub requests: Vec<TraceRequest>,
+    requests: Packed,
+    classes: Vec<TraceClass>,
     /// The hashes of the blocks of all prompts, each standing for its tokens and all before it; requests say where theirs
     /// are. Empty when the format has none.
     pub hash_ids: Vec<u64>,
     /// Tokens of one hashed block; 0 without hashes.
     pub hash_block_tokens: u64,
+    /// How it was read.
+    pub import: Import,
 }
 
 impl Trace {
+    /// A trace of these requests, in order of arrival; all are of one class.
+    pub fn of(requests: impl IntoIterator<Item = TraceRequest>) -> Self {
+        let (mut sorted, mut late, mut last) = (Packed::default(), Vec::new(), Time(i128::MIN));
+        for request in requests {
+            let request = TraceRequest { class: 0, ..request };
+            if request.arrival < last {
+                late.push(request);
+            } else {
+                last = request.arrival;
+                sorted.push(request);
+            }
+        }
+        let requests = collector::in_order(sorted, late);
+        let class = TraceClass { name: "trace".to_owned(), weight: 1.0, model: None, count: requests.len() as u64 };
+        Self { requests, classes: vec![class], ..Self::default() }
+    }
+
+    /// The same trace with other lengths: `change` gives prompt and output of each request.
+    pub fn with_lengths(&self, mut change: impl FnMut(&TraceRequest) -> (u64, u64)) -> Self {
+        let mut requests = Packed::default();
+        for request in self {
+            let (prompt, output) = change(&request);
+            requests.push(TraceRequest { prompt, output, ..request });
+        }
+        let (classes, hash_ids, import) = (self.classes.clone(), self.hash_ids.clone(), self.import.clone());
+        Self { requests, classes, hash_ids, hash_block_tokens: self.hash_block_tokens, import }
+    }
+
+    /// The classes, at least one.
+    pub fn classes(&self) -> &[TraceClass] {
+        &self.classes
+    }
+
+    /// How many requests there are.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The requests in order of arrival.
+    pub fn iter(&self) -> Requests<'_> {
+        Requests { trace: self, cursor: Cursor::default() }
+    }
+
+    /// The request in place `index`, from 0.
+    pub fn get(&self, index: usize) -> Option<TraceRequest> {
+        self.requests.get(index)
+    }
+
+    /// The request in place `index` without its own arrival: quick, for those who only want its lengths.
+    pub fn get_untimed(&self, index: usize) -> Option<TraceRequest> {
+        self.requests.get_untimed(index)
+    }
+
+    /// The first request.
+    pub fn first(&self) -> Option<TraceRequest> {
+        self.get(0)
+    }
+
+    /// The last request.
+    pub fn last(&self) -> Option<TraceRequest> {
+        self.requests.last()
+    }
+
+    /// How many requests arrive before `time`.
+    pub fn count_before(&self, time: Time) -> usize {
+        self.requests.count_before(time)
+    }
+
     /// The hashes of one prompt's blocks, in order.
     pub fn hashes(&self, blocks: Blocks) -> &[u64] {
         let start = blocks.start as usize;
@@ -66,8 +165,8 @@ impl Trace {
     /// Length of the trace: the time from the first arrival to one mean interarrival after the last, so that rate · span
     /// is the number of requests.
     pub fn span(&self) -> Time {
-        let n = self.requests.len() as i128;
-        match (self.requests.first(), self.requests.last()) {
+        let n = self.len() as i128;
+        match (self.first(), self.last()) {
             (Some(first), Some(last)) if n > 1 => Time((last.arrival.0 - first.arrival.0) * n / (n - 1)),
             _ => Time::ZERO,
         }
@@ -76,187 +175,92 @@ impl Trace {
     /// Requests per second over the span; 0 for fewer than two requests.
     pub fn rate_per_s(&self) -> f64 {
         let span = self.span().seconds();
-        if span > 0.0 { self.requests.len() as f64 / span } else { 0.0 }
+        if span > 0.0 { self.len() as f64 / span } else { 0.0 }
     }
 }
 
-/// The formats a trace can be in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// CSV of this program: `arrival_time,prefill_length,decode_length`, seconds.
-    Own,
-    /// CSV of the Azure LLM inference traces: `TIMESTAMP,ContextTokens,GeneratedTokens`, dates.
-    Azure,
-    /// JSON lines of Mooncake: `timestamp`, `input_length`, `output_length`, milliseconds, and `hash_ids`.
-    Mooncake,
-    /// CSV of vidur: `arrived_at,num_prefill_tokens,num_decode_tokens`, seconds.
-    Vidur,
+/// The requests of a trace one after the other.
+#[derive(Clone)]
+pub struct Requests<'a> {
+    trace: &'a Trace,
+    cursor: Cursor,
 }
 
-impl Format {
-    /// The format of a text, told by its first line that is not blank.
-    #[must_use]
-    pub fn detect(text: &str) -> Option<Self> {
-        let first = first_line(text);
-        if first.starts_with('{') {
-            return first.contains("\"timestamp\"").then_some(Self::Mooncake);
-        }
-        let found = columns::names(first);
-        [(Self::Own, &own::COLUMNS), (Self::Azure, &azure::COLUMNS), (Self::Vidur, &vidur::COLUMNS)]
-            .into_iter()
-            .find(|(_, wanted)| wanted.missing(&found).is_empty())
-            .map(|(format, _)| format)
+impl Iterator for Requests<'_> {
+    type Item = TraceRequest;
+
+    #[inline]
+    fn next(&mut self) -> Option<TraceRequest> {
+        self.cursor.next(self.trace)
     }
 }
 
-/// A trace with what its reader has to say about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
-    /// The requests.
-    pub trace: Trace,
-    /// The format the file was in.
-    pub format: Format,
-    /// The tick over which arrivals were spread, when the file's times were that coarse.
-    pub spread_over: Option<Time>,
+impl<'a> IntoIterator for &'a Trace {
+    type Item = TraceRequest;
+    type IntoIter = Requests<'a>;
+
+    fn into_iter(self) -> Requests<'a> {
+        self.iter()
+    }
+}
+
+/// A place in a trace that moves on, for those who cannot borrow the trace meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Cursor(packed::Cursor);
+
+impl Cursor {
+    /// Goes to the request in place `index`.
+    pub fn seek(&mut self, index: usize) {
+        self.0.seek(index);
+    }
+
+    /// The request here, and one step on; none behind the last.
+    #[inline]
+    pub fn next(&mut self, trace: &Trace) -> Option<TraceRequest> {
+        self.0.next(&trace.requests)
+    }
+}
+
+/// Reads a trace file in any of the formats.
+///
+/// # Errors
+/// An unreadable file, with an error that has no origin; or what [`read`] refuses, with the file as its origin.
+pub fn open(file: &str) -> Result<Trace, ScenarioError> {
+    let unreadable = |problem: std::io::Error| {
+        ScenarioError::at(
+            "",
+            format!("`{file}` cannot be read: {problem}"),
+            "give the path of a trace, relative to the working directory",
+        )
+    };
+    let mut input = BufReader::with_capacity(1 << 16, File::open(file).map_err(unreadable)?);
+    input.fill_buf().map_err(unreadable)?;
+    read_from(&mut input).map_err(|error| error.in_file(file))
 }
 
 /// Reads a trace in any of the formats.
 ///
 /// # Errors
-/// Names `origin`, the line or column, what is wrong with it and what to do; see [`import`].
+/// An unknown format, a missing column, a value that is not a number or outside its range, or fewer than two requests. Names
+/// `origin`, the line or column, what is wrong with it and what to do.
 pub fn read(origin: &str, text: &str) -> Result<Trace, ScenarioError> {
-    import(origin, text).map(|import| import.trace)
+    read_from(&mut text.as_bytes()).map_err(|error| error.in_file(origin))
 }
 
-/// Reads a trace in any of the formats and tells which one it was.
-///
-/// # Errors
-/// An unknown format, a missing column, a value that is not a number or outside its range, unsorted arrivals, or fewer
-/// than two requests.
-pub fn import(origin: &str, text: &str) -> Result<Import, ScenarioError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    import_plain(text).map_err(|error| error.in_file(origin))
-}
-
-fn import_plain(text: &str) -> Result<Import, ScenarioError> {
-    if text.trim().is_empty() {
-        return Err(ScenarioError::at("line 1", "the trace is empty", FORMATS));
-    }
-    let Some(format) = Format::detect(text) else { return Err(unknown_format(first_line(text))) };
-    let (trace, spread_over) = match format {
-        Format::Own => (own::COLUMNS.read(text)?, None),
-        Format::Azure => (azure::read(text)?, None),
-        Format::Mooncake => mooncake::read(text)?,
-        Format::Vidur => (vidur::COLUMNS.read(text)?, None),
+fn read_from(input: &mut dyn BufRead) -> Result<Trace, ScenarioError> {
+    let mut lines = Lines::of(input);
+    let Some(first) = lines.first()? else {
+        return Err(ScenarioError::at("line 1", "the trace is empty", format::FORMATS));
     };
-    match trace.requests.len() {
-        0 => Err(ScenarioError::at("line 2", "the trace has a header and no requests", "give at least two requests")),
-        1 => Err(ScenarioError::at("line 3", "the trace has only `1` request", "give at least two requests")),
-        _ => Ok(Import { trace, format, spread_over }),
+    let place = format!("line {}", first.0);
+    let format = Format::of_line(&first.1).map_err(|error| error.under(&place))?;
+    let mut collector = Collector::new(format.clock(), Import { format: Some(format), ..Import::default() });
+    format.read(&first, &mut lines, &mut collector)?;
+    let mut trace = collector.finish()?;
+    if format == Format::Mooncake {
+        mooncake::spread_ticks(&mut trace);
     }
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("")
-}
-
-/// Names the missing columns when the header is nearly that of one format.
-fn unknown_format(header: &str) -> ScenarioError {
-    if header.starts_with('{') {
-        return ScenarioError::at("line 1", "has no `timestamp`", FORMATS);
-    }
-    let found = columns::names(header);
-    let missing = [&own::COLUMNS, &azure::COLUMNS, &vidur::COLUMNS]
-        .map(|wanted: &Columns| wanted.missing(&found))
-        .into_iter()
-        .min_by_key(Vec::len)
-        .filter(|missing| missing.len() < 3);
-    let listed = header.chars().take(200).collect::<String>();
-    match missing {
-        Some(missing) => ScenarioError::at(
-            "line 1",
-            format!("the column {} is missing, the columns are `{listed}`", quoted(&missing)),
-            FORMATS,
-        ),
-        None => ScenarioError::at("line 1", format!("is no header of a trace: `{listed}`"), FORMATS),
-    }
-}
-
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
-}
-
-/// Collects requests in order of arrival, refusing what no format may hold.
-#[derive(Default)]
-struct Collector {
-    requests: Vec<TraceRequest>,
-    hash_ids: Vec<u64>,
-    hash_block_tokens: u64,
-}
-
-impl Collector {
-    /// Adds the request of one line; `names` are those of arrival, prompt and output in the file.
-    fn add(&mut self, names: [&str; 3], arrival: Time, prompt: u64, output: u64) -> Result<(), ScenarioError> {
-        let [time, prompt_name, output_name] = names;
-        if arrival < Time::ZERO {
-            return Err(ScenarioError::at(
-                time,
-                format!("is `{}` s, before time zero", arrival.to_decimal()),
-                "subtract the first arrival from all of them",
-            ));
-        }
-        if arrival > LATEST {
-            return Err(ScenarioError::at(
-                time,
-                format!("is `{}` s, more than 31 years", arrival.to_decimal()),
-                "count from the start of the trace: subtract the first arrival from all of them",
-            ));
-        }
-        if let Some(last) = self.requests.last().filter(|last| last.arrival > arrival) {
-            return Err(ScenarioError::at(
-                time,
-                format!("is `{}` s, earlier than `{}` s before it", arrival.to_decimal(), last.arrival.to_decimal()),
-                "sort the requests by arrival",
-            ));
-        }
-        for (name, tokens) in [(prompt_name, prompt), (output_name, output)] {
-            if tokens == 0 || tokens > MAX_TOKENS {
-                return Err(ScenarioError::at(
-                    name,
-                    format!("must be from 1 to {MAX_TOKENS} tokens, got `{tokens}`"),
-                    "correct the row or leave it out",
-                ));
-            }
-        }
-        self.requests.push(TraceRequest { arrival, prompt, output, blocks: Blocks::default() });
-        Ok(())
-    }
-
-    /// Adds the hashes of the last request's prompt, in blocks of `block_tokens`; `name` is theirs in the file.
-    fn add_hashes(&mut self, name: &str, hashes: &[u64], block_tokens: u64) -> Result<(), ScenarioError> {
-        let Some(request) = self.requests.last_mut() else { return Ok(()) };
-        if hashes.len() as u64 > request.prompt.div_ceil(block_tokens) {
-            return Err(ScenarioError::at(
-                name,
-                format!("has `{}` blocks for a prompt of `{}` tokens", hashes.len(), request.prompt),
-                format!("give one hash for every {block_tokens} tokens that the prompt begins"),
-            ));
-        }
-        let start = u32::try_from(self.hash_ids.len());
-        let (Ok(start), Ok(count)) = (start, u32::try_from(hashes.len())) else {
-            return Err(ScenarioError::at(name, "makes more than 2^32 hashes", "cut the trace"));
-        };
-        request.blocks = Blocks { start, count };
-        self.hash_ids.extend_from_slice(hashes);
-        if count > 0 {
-            self.hash_block_tokens = block_tokens;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Trace {
-        Trace { requests: self.requests, hash_ids: self.hash_ids, hash_block_tokens: self.hash_block_tokens }
-    }
+    Ok(trace)
 }
 
 #[cfg(test)]

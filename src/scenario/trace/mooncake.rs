@@ -8,109 +8,112 @@
 //! whole trace shows the pattern: requests share their times, and all gaps are whole multiples of one tick of at least
 //! 0.1 s, to 1 %.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use super::{Collector, Trace};
+use super::collector::{Class, Collector, Row};
+use super::objects::{self, Object};
+use super::packed::Packed;
+use super::{Trace, TraceRequest};
 use crate::scenario::error::ScenarioError;
 use crate::scenario::time::{ATTOS_PER_SECOND, Time};
 
 /// Shortest tick that is spread: finer rounding does no harm.
 const SHORTEST_TICK: i128 = ATTOS_PER_SECOND / 10;
 /// Fewest different times on which the pattern is believed.
-const FEWEST_TIMES: usize = 4;
+const FEWEST_TIMES: u64 = 4;
+/// Most different gaps between times: rounded times have few.
+const MOST_GAPS: usize = 1 << 16;
 /// Tokens of one hashed block.
 pub const HASH_BLOCK_TOKENS: u64 = 512;
 const NAMES: [&str; 3] = ["timestamp", "input_length", "output_length"];
 
 #[derive(Deserialize)]
-struct Line {
+pub(super) struct Line {
     timestamp: serde_json::Number,
     input_length: u64,
     output_length: u64,
     hash_ids: Option<Vec<u64>>,
 }
 
-/// The trace, and the tick over which its batches were spread if they were.
-pub(super) fn read(text: &str) -> Result<(Trace, Option<Time>), ScenarioError> {
-    let mut collector = Collector::default();
-    for (index, line) in text.lines().enumerate() {
-        if !line.trim().is_empty() {
-            let place = format!("line {}", index + 1);
-            add_line(&mut collector, line).map_err(|error| error.under(&place))?;
-        }
+impl Object for Line {
+    const SHAPE: &'static str = "give an object with a number `timestamp` (ms), whole numbers `input_length`, `output_length` and, \
+        if known, a list of whole numbers `hash_ids`";
+
+    fn add(self, collector: &mut Collector) -> Result<(), ScenarioError> {
+        let arrival = objects::time(&self.timestamp, -3).ok_or_else(|| {
+            ScenarioError::at(NAMES[0], format!("is `{}`", self.timestamp), "give milliseconds from the trace's start")
+        })?;
+        let (prompt, output) = (self.input_length, self.output_length);
+        let row = Row { names: NAMES, arrival, prompt, output, class: Class::ONLY };
+        collector.add(&row, (&self.hash_ids.unwrap_or_default(), HASH_BLOCK_TOKENS))
     }
-    let mut trace = collector.finish();
-    let tick = find_tick(&trace);
-    if let Some(tick) = tick {
-        spread(&mut trace, tick);
-    }
-    Ok((trace, tick.map(Time)))
 }
 
-fn add_line(collector: &mut Collector, line: &str) -> Result<(), ScenarioError> {
-    let line: Line = serde_json::from_str(line).map_err(|error| {
-        let problem = match error.classify() {
-            serde_json::error::Category::Eof => "ends before its JSON object does".to_owned(),
-            serde_json::error::Category::Syntax => format!("is not JSON: {error}"),
-            _ => format!("is no request: {error}"),
-        };
-        ScenarioError::at(
-            "",
-            problem,
-            "give an object with a number `timestamp` (ms), whole numbers `input_length`, `output_length` and, if known, \
-                a list of whole numbers `hash_ids`",
-        )
-    })?;
-    let arrival = parse_milliseconds(&line.timestamp.to_string()).ok_or_else(|| {
-        ScenarioError::at(NAMES[0], format!("is `{}`", line.timestamp), "give milliseconds from the trace's start")
-    })?;
-    collector.add(NAMES, arrival, line.input_length, line.output_length)?;
-    collector.add_hashes("hash_ids", &line.hash_ids.unwrap_or_default(), HASH_BLOCK_TOKENS)
-}
-
-fn parse_milliseconds(text: &str) -> Option<Time> {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent = exponent.parse::<i32>().ok()?.checked_sub(3)?;
-    Time::parse_seconds(&format!("{mantissa}e{exponent}"))
+/// Spreads the arrivals over the tick to which they were rounded, if they were.
+pub(super) fn spread_ticks(trace: &mut Trace) {
+    if let Some(tick) = find_tick(trace) {
+        trace.import.spread_over = Some(Time(tick));
+        spread(trace, tick);
+    }
 }
 
 /// The tick to which the arrivals were rounded, in attoseconds.
 fn find_tick(trace: &Trace) -> Option<i128> {
-    let mut times: Vec<i128> = trace.requests.iter().map(|request| request.arrival.0).collect();
-    times.dedup();
-    if times.len() < FEWEST_TIMES || times.len() == trace.requests.len() {
+    let mut gaps: BTreeMap<i128, u64> = BTreeMap::new();
+    let mut times = 1;
+    let mut before = trace.first()?.arrival;
+    for request in trace {
+        if request.arrival > before {
+            *gaps.entry((request.arrival - before).0).or_default() += 1;
+            times += 1;
+            before = request.arrival;
+        }
+        if gaps.len() > MOST_GAPS {
+            return None;
+        }
+    }
+    if times < FEWEST_TIMES || times == trace.len() as u64 {
         return None;
     }
-    let mut gaps: Vec<i128> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    gaps.sort_unstable();
     // Ticks without requests make longer gaps; the lower quartile is one tick as long as three in ten are not empty.
-    let tick = gaps[gaps.len() / 4];
+    let mut below = 0;
+    let (&tick, _) = gaps.iter().find(|(_, count)| {
+        below += **count;
+        below > (times - 1) / 4
+    })?;
     let regular = |gap: &i128| {
         let ticks = (gap + tick / 2) / tick;
         ticks >= 1 && (gap - ticks * tick).abs() * 100 <= tick
     };
-    (tick >= SHORTEST_TICK && gaps.iter().all(regular)).then_some(tick)
+    (tick >= SHORTEST_TICK && gaps.keys().all(regular)).then_some(tick)
 }
 
 /// Spreads the requests that share a time evenly until the next tick, keeping their order.
 fn spread(trace: &mut Trace, tick: i128) {
-    let requests = &mut trace.requests;
-    let mut start = 0;
-    while start < requests.len() {
-        let time = requests[start].arrival.0;
-        let batch = requests[start..].iter().take_while(|request| request.arrival.0 == time).count();
-        let next = requests.get(start + batch).map_or(time + tick, |request| request.arrival.0);
-        let room = tick.min(next - time);
-        for (place, request) in requests[start..start + batch].iter_mut().enumerate() {
-            request.arrival.0 += room * place as i128 / batch as i128;
+    let mut requests = trace.iter().peekable();
+    let mut batch: Vec<TraceRequest> = Vec::new();
+    let mut spread = Packed::default();
+    while let Some(request) = requests.next() {
+        batch.push(request);
+        let next = requests.peek().map(|next| next.arrival);
+        if next == Some(request.arrival) {
+            continue;
         }
-        start += batch;
+        let room = next.map_or(tick, |next| tick.min((next - request.arrival).0));
+        let count = batch.len() as i128;
+        for (request, place) in batch.drain(..).zip(0..) {
+            spread.push(TraceRequest { arrival: request.arrival + Time(room * place / count), ..request });
+        }
     }
+    drop(requests);
+    trace.requests = spread;
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::scenario::trace::read;
 
     fn lines(times: &[&str]) -> String {
         let line = |time: &&str| format!("{{\"timestamp\": {time}, \"input_length\": 5, \"output_length\": 2}}\n");
@@ -118,7 +121,7 @@ mod tests {
     }
 
     fn arrivals(times: &[&str]) -> Vec<String> {
-        read(&lines(times)).unwrap().0.requests.iter().map(|request| request.arrival.to_decimal()).collect()
+        read("test", &lines(times)).unwrap().iter().map(|request| request.arrival.to_decimal()).collect()
     }
 
     #[test]
@@ -127,11 +130,11 @@ mod tests {
             {\"timestamp\": 1, \"input_length\": 5, \"output_length\": 2, \"hash_ids\": null}\n\
             {\"timestamp\": 2, \"input_length\": 512, \"output_length\": 2, \"hash_ids\": [7]}\n\
             {\"timestamp\": 3, \"input_length\": 513, \"output_length\": 2}\n";
-        let trace = read(text).unwrap().0;
-        let hashes: Vec<&[u64]> = trace.requests.iter().map(|request| trace.hashes(request.blocks)).collect();
+        let trace = read("test", text).unwrap();
+        let hashes: Vec<&[u64]> = trace.iter().map(|request| trace.hashes(request.blocks)).collect();
         assert_eq!(hashes, [&[7, 8, 9][..], &[], &[7], &[]]);
         assert_eq!(trace.hash_block_tokens, 512);
-        let none = read(&lines(&["0", "1"])).unwrap().0;
+        let none = read("test", &lines(&["0", "1"])).unwrap();
         assert_eq!((none.hash_ids.len(), none.hash_block_tokens), (0, 0));
     }
 

@@ -88,7 +88,7 @@ fn arrivals(scenario: &Scenario) -> &'static str {
     if !workload.rate_shape.is_constant() {
         return "varying";
     }
-    match workload.arrivals.squared_cv() {
+    match workload.dispersion_limit() {
         cv if cv < 0.8 => "smooth",
         cv if cv < 1.25 => "poisson",
         cv if cv <= 4.5 => "bursty",

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{Case, EngineQuestion, Expected, Question, Tolerance};
-use crate::scenario::trace::{Blocks, Trace, TraceRequest};
+use crate::scenario::trace::{Trace, TraceRequest};
 use crate::scenario::{Override, Scenario, ScenarioError, Time, TraceMode, TraceSource, load, presets};
 use crate::study::queues::{Parameters, engine};
 
@@ -333,9 +333,9 @@ impl Entry {
             arrival: Time::from_decimal(arrival),
             prompt,
             output,
-            blocks: Blocks::default(),
+            ..TraceRequest::default()
         };
-        let trace = Trace { requests: self.requests.iter().map(request).collect(), ..Trace::default() };
+        let trace = Trace::of(self.requests.iter().map(request));
         scenario.workload.class.clear();
         scenario.workload.rate_per_s = None;
         let requests = Arc::new(trace);

@@ -62,12 +62,12 @@ fn turns_are_alternating_requests() {
         let served: Vec<&RequestRecord> = requests.iter().filter(|request| fits(request)).collect();
         for turn in 0..2 {
             let own: Vec<_> = served.iter().skip(turn).step_by(2).collect();
-            let taken: Vec<_> = own.iter().map(|request| source.requests.requests[request.id as usize]).collect();
+            let taken: Vec<_> = own.iter().map(|request| source.requests.get(request.id as usize).unwrap()).collect();
             if taken.len() < 2 || taken[0].arrival == taken[taken.len() - 1].arrival {
                 continue;
             }
             let mut alone = case.scenario.clone();
-            let trace = Trace { requests: taken, ..Trace::default() };
+            let trace = Trace::of(taken);
             alone.workload.trace =
                 Some(TraceSource { file: "none".into(), mode: TraceMode::Replay, requests: Arc::new(trace) });
             // A replayed trace begins with its first request.

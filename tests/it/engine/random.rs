@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fluidsim::des::Options;
-use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
+use fluidsim::scenario::trace::{Trace, TraceRequest};
 use fluidsim::scenario::{
     Admission, ArrivalLaw, BatchRules, BudgetCounts, Class, CurvePoint, Engine, FirstToken, LengthLaw, MixedCost,
     Mixing, Order, Packing, Preemption, Priority, Prompts, Scenario, SequenceLimit, Sight, StepTimeLaw, Time,
@@ -150,9 +150,9 @@ pub fn replay(requests: &[Request]) -> TraceSource {
         arrival: Time(request.arrival),
         prompt: request.prompt as u64,
         output: request.output as u64,
-        blocks: Blocks::default(),
+        ..TraceRequest::default()
     };
-    let trace = Trace { requests: requests.iter().map(recorded).collect(), ..Trace::default() };
+    let trace = Trace::of(requests.iter().map(recorded));
     TraceSource { file: "none".into(), mode: TraceMode::Replay, requests: Arc::new(trace) }
 }
 

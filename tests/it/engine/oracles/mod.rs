@@ -12,7 +12,7 @@ mod queues;
 use std::sync::Arc;
 
 use fluidsim::des::{Feed, Options, Run, Window};
-use fluidsim::scenario::trace::{Blocks, Trace, TraceRequest};
+use fluidsim::scenario::trace::{Trace, TraceRequest};
 use fluidsim::scenario::{Scenario, Time, TraceMode, TraceSource};
 use fluidsim::study::trials;
 
@@ -83,8 +83,8 @@ fn assert_rows(rows: &[Row], names: &[&str], measured: f64, resolution: f64) {
 
 /// `scenario` fed with these requests: arrival, prompt, output.
 fn replayed(mut scenario: Scenario, requests: impl IntoIterator<Item = (Time, u64, u64)>) -> Scenario {
-    let request = |(arrival, prompt, output)| TraceRequest { arrival, prompt, output, blocks: Blocks::default() };
-    let trace = Trace { requests: requests.into_iter().map(request).collect(), ..Trace::default() };
+    let request = |(arrival, prompt, output)| TraceRequest { arrival, prompt, output, ..TraceRequest::default() };
+    let trace = Trace::of(requests.into_iter().map(request));
     scenario.workload.class.clear();
     scenario.workload.rate_per_s = None;
     let requests = Arc::new(trace);
