@@ -5,7 +5,7 @@ use super::plot::PlotArgs;
 use super::progress::Progress;
 use super::sweep::{bundle, source};
 use super::{Outcome, usage_error};
-use crate::report::{Report, csv};
+use crate::report::{Format, Report, csv};
 use crate::scenario::Scenario;
 use crate::study::policies::{PolicyOptions, compare_policies, pairs_table, plots, ranking_tables};
 use crate::study::sweep::{Axis, Choice, Design, Point, Setting, Source};

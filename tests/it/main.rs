@@ -19,6 +19,7 @@ mod latex;
 mod limits;
 mod mixed_laws;
 mod models;
+mod paper;
 mod pictures;
 mod queue;
 mod readme;

@@ -250,7 +250,7 @@ fn columns(part: &Part) -> Vec<Quantity> {
 fn question(points: &[Point], columns: &[Quantity], part: &Part, options: &Options<'_>) -> String {
     let mut asked = format!("{columns:?} {:?} {}", part.solvers, options.seed);
     for point in points {
-        let requests = point.scenario.workload.trace.as_ref().map(|source| &source.requests.requests);
+        let requests = point.scenario.workload.trace.as_ref().map(|source| &source.requests);
         asked.push_str(&format!("{:?} {} {requests:?}", point.run, point.scenario.to_toml()));
     }
     format!("{} {:016x}", part.name, fnv1a(&asked))
