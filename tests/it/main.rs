@@ -18,6 +18,7 @@ mod latex;
 mod limits;
 mod mixed_laws;
 mod models;
+mod policies;
 mod queue;
 mod readme;
 mod real_traffic;
