@@ -21,6 +21,7 @@ mod mixed_laws;
 mod models;
 mod paper;
 mod pictures;
+mod policies;
 mod queue;
 mod readme;
 mod real_traffic;
