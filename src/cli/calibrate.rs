@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::common::{PageArgs, check_files};
 use super::plot::PlotArgs;
 use super::{Outcome, usage_error};
-use crate::report::{self, Format, Report, Setting};
+use crate::report::{self, Format, Report};
 use crate::scenario::{ScenarioError, load};
 use crate::study::calibrate::{Calibration, Fit, Profile, Selection, calibrate, capacity, profile};
 
@@ -110,7 +110,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let report = Report::from(report::calibrate_tables(&profile, &found, used, capacity.as_ref()));
     let report = report.titled(&format!("Step times of {}", file_name(&args.file))).with_picture(picture);
     args.page.write(&report, Some(seed))?;
-    report::printer::print(&report.text(args.format, &Setting::default()))?;
+    report::printer::print(&report.plain(args.format))?;
     Ok(Outcome::Fine)
 }
 

@@ -10,7 +10,7 @@ use crate::answer::SimulatedSolution;
 use crate::des::Observer;
 use crate::report::experiment::Experiment;
 use crate::report::record::Record;
-use crate::report::{self, Fan, Format, Picture, Report, Setting, Theme};
+use crate::report::{self, Fan, Format, Picture, Report, Theme};
 use crate::scenario::Scenario;
 use crate::study::dynamics::Dynamics;
 use crate::study::simulate::{SimulateOptions, simulate};
@@ -161,7 +161,7 @@ impl Files {
             record.finish()?;
         }
         if let (Some(experiment), Some(folder)) = (self.experiment, &places.folder) {
-            experiment.finish(folder, &report::simulate_report(solution).text(Format::Table, &Setting::default()))?;
+            experiment.finish(folder, &report::simulate_report(solution).plain(Format::Table))?;
         }
         Ok(())
     }

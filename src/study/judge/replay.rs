@@ -65,9 +65,10 @@ fn trace(run: &VllmRun) -> Arc<Trace> {
         arrival: request.arrival,
         prompt: request.prompt,
         output: request.output,
+        class: 0,
         blocks: Blocks::default(),
     });
-    Arc::new(Trace { requests: requests.collect(), ..Trace::default() })
+    Arc::new(Trace::of(requests))
 }
 
 /// The run through the engine, to its last token.

@@ -66,5 +66,5 @@ pub fn observed(scenario: &Scenario, run: RunRules, seed: u64, observer: &mut dy
 /// The engine's clock starts at the first arrival of a trace.
 fn first_arrival(scenario: &Scenario) -> Time {
     let source = scenario.workload.trace.as_ref();
-    source.and_then(|source| source.requests.requests.first()).map_or(Time::ZERO, |request| request.arrival)
+    source.and_then(|source| source.requests.first()).map_or(Time::ZERO, |request| request.arrival)
 }

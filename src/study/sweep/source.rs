@@ -41,7 +41,7 @@ impl Source {
         };
         let mut text = scenario.to_toml();
         if let Some(source) = &scenario.workload.trace {
-            let requests = &source.requests.requests;
+            let requests = &source.requests;
             let hash = fnv1a(&format!("{requests:?}"));
             text.push_str(&format!("# The trace has {} requests; hash {hash:016x}.\n", requests.len()));
         }
