@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{PageArgs, check_files};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::{Outcome, usage_error};
 use crate::report::{self, Format, Report};
 use crate::scenario::{ScenarioError, load};
@@ -17,7 +17,7 @@ const DRAWS: usize = 400;
 /// Reads `tokens,seconds`, or `prefill_tokens,decode_sequences,context_tokens,seconds` (with `prefill_pairs` if known), or a table of
 /// vidur's linear operations, of which the medians of one layer are summed and multiplied by --layers.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("the points and the laws"))), after_help = "\
 Examples:
   fluidsim calibrate profile.csv
   fluidsim calibrate profile.csv --out law.toml --plot fit.svg
@@ -51,7 +51,6 @@ pub struct Args {
     #[arg(long, value_name = "MODEL.toml")]
     out: Option<PathBuf>,
 
-    // Shows the points and the laws.
     #[command(flatten)]
     plot: PlotArgs,
 
