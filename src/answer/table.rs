@@ -123,12 +123,14 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// What a reader must know.
     pub notes: Vec<String>,
+    /// By what name LaTeX refers to it; empty for none.
+    pub label: String,
 }
 
 impl Table {
     /// A table without rows.
     pub fn new(title: &str, columns: Vec<Column>) -> Self {
-        Self { title: title.to_owned(), columns, rows: Vec::new(), notes: Vec::new() }
+        Self { title: title.to_owned(), columns, ..Self::default() }
     }
 
     /// Adds a row.

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::common::check_files;
+use super::common::{PageArgs, check_files};
+use super::plot::PlotArgs;
 use super::{Outcome, usage_error};
-use crate::report::{self, Format};
+use crate::report::{self, Format, Report, Setting};
 use crate::scenario::hardware::{self, Placement};
 use crate::scenario::{ScenarioError, load};
 use crate::study::calibrate::{Calibration, Fit, Profile, Selection, calibrate, capacity, kernels, profile, roofline};
@@ -61,9 +62,12 @@ pub struct Args {
     #[arg(long, value_name = "MODEL.toml")]
     out: Option<PathBuf>,
 
-    /// Draw the points and the laws as SVG
-    #[arg(long, value_name = "FIT.svg")]
-    plot: Option<PathBuf>,
+    // Shows the points and the laws.
+    #[command(flatten)]
+    plot: PlotArgs,
+
+    #[command(flatten)]
+    page: PageArgs,
 
     /// The interval of λ* of this scenario (built-in or TOML) with the law in place of its own
     #[arg(long, value_name = "SCENARIO")]
@@ -92,7 +96,8 @@ impl LawArg {
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
-    check_files(&[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())])?;
+    args.plot.check()?;
+    check_files(&[("--out", args.out.as_deref()), args.page.file(), ("--plot", args.plot.file())])?;
     for (option, value) in [("--max-tokens", Some(args.max_tokens)), ("--tp", args.tp), ("--layers", args.layers)] {
         if value.is_some_and(|value| !(1..=1_000_000_000).contains(&value)) {
             return Err(usage_error(option, format!("is `{}`", value.unwrap_or(0)), "give from 1 to 1e9"));
@@ -112,14 +117,16 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         let text = report::calibrate_toml(&file_name(&args.file), &profile, used)?;
         report::file::write_whole(file, &text)?;
     }
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&report::calibrate_plot(&profile, &found, used)))?;
-    }
+    let picture = report::calibrate_plot(&profile, &found, used).into();
+    args.plot.draw(&picture)?;
     let mut tables = report::calibrate_tables(&profile, &found, used, capacity.as_ref());
     if let Some(placement) = &placement {
         tables.push(report::roofline_table(placement, &profile, &roofline::fit(placement, &profile)));
     }
-    report::printer::print(&report::render_all(&tables, args.format))?;
+    let report = Report::from(tables);
+    let report = report.titled(&format!("Step times of {}", file_name(&args.file))).with_picture(picture);
+    args.page.write(&report, Some(seed))?;
+    report::printer::print(&report.text(args.format, &Setting::default()))?;
     Ok(Outcome::Fine)
 }
 

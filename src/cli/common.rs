@@ -7,7 +7,7 @@ use clap::Args;
 use super::hardware::HardwareArgs;
 use super::usage_error;
 use crate::fluid::scope;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Origin, Report, Setting};
 use crate::scenario::overrides::Override;
 use crate::scenario::{Scenario, TraceMode, load};
 
@@ -167,6 +167,58 @@ pub struct OutputArgs {
     /// Write the report to this file instead of the terminal
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+
+    #[command(flatten)]
+    page: PageArgs,
+
+    /// Caption of the first table in LaTeX, in place of its title
+    #[arg(long, value_name = "TEXT", help_heading = "Paper")]
+    caption: Option<String>,
+
+    /// Label of the first table in LaTeX, such as tab:boundary; the others get -2, -3, … behind it
+    #[arg(long, value_name = "NAME", help_heading = "Paper")]
+    label: Option<String>,
+}
+
+/// The same answer on a page.
+#[derive(Debug, Clone, Args)]
+pub struct PageArgs {
+    /// Write everything to this self-contained HTML page too: tables, pictures, the scenario and the command to ask again
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+}
+
+impl PageArgs {
+    /// Whether a page is asked for.
+    pub fn wanted(&self) -> bool {
+        self.report.is_some()
+    }
+
+    /// The option and its file, for [`check_files`].
+    pub fn file(&self) -> (&'static str, Option<&Path>) {
+        ("--report", self.report.as_deref())
+    }
+
+    /// Writes the page, if it is asked for. `seed` is that of the run; none where nothing was drawn.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, report: &Report, seed: Option<u64>) -> anyhow::Result<()> {
+        let Some(path) = &self.report else { return Ok(()) };
+        let origin = Origin { command: command_line(), version: env!("CARGO_PKG_VERSION").to_owned(), seed };
+        report::file::write_whole(path, &report::page(report, &origin))?;
+        Ok(())
+    }
+}
+
+/// The command line as it is typed into a shell.
+fn command_line() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+%@^".contains(c);
+    let quoted = |word: String| {
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    };
+    let arguments = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    std::iter::once("fluidsim".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 impl OutputArgs {
@@ -182,6 +234,39 @@ impl OutputArgs {
         let closed = path.as_os_str().to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR]);
         let new = !path.exists() && path.extension().is_none();
         (path.is_dir() || closed || new).then_some(path)
+    }
+
+    /// Whether a page is asked for, whose pictures must be made.
+    pub fn wants_page(&self) -> bool {
+        self.page.wanted()
+    }
+
+    /// The files of the report, for [`check_files`].
+    pub fn files(&self) -> [(&'static str, Option<&Path>); 2] {
+        [("--out", self.out.as_deref()), self.page.file()]
+    }
+
+    /// The report in the chosen form.
+    pub fn text(&self, report: &Report) -> String {
+        report.text(self.format(), &Setting { caption: self.caption.clone(), label: self.label.clone() })
+    }
+
+    /// Prints the report or writes it to the chosen file, and writes its page if that is asked for. `seed` is that of the run; none
+    /// where nothing was drawn.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn deliver(&self, report: &Report, seed: Option<u64>) -> anyhow::Result<()> {
+        self.write_page(report, seed)?;
+        self.write(&self.text(report))
+    }
+
+    /// Writes the page of the report, if that is asked for.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_page(&self, report: &Report, seed: Option<u64>) -> anyhow::Result<()> {
+        self.page.write(report, seed)
     }
 
     /// Prints the report, or writes it to the chosen file.

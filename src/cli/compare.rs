@@ -1,12 +1,11 @@
 //! `fluidsim compare`
 
-use std::path::PathBuf;
-
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
+use super::plot::PlotArgs;
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, PathOptions};
-use crate::report;
+use crate::report::{self, Report};
 use crate::scenario::Scenario;
 use crate::study::compare::{CompareOptions, compare};
 use crate::study::scale::{ScaleOptions, scaling};
@@ -38,9 +37,9 @@ pub struct Args {
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
-    /// Plot the fluid path over the trials as SVG
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
+    // Shows the fluid path over the trials.
+    #[command(flatten)]
+    plot: PlotArgs,
 
     /// Compare systems n times as large with the fluid path instead, e.g. 1,10,100,1000, and fit how the distance falls with n
     #[arg(long, value_name = "N,N,…", value_delimiter = ',', conflicts_with_all = ["des_trials", "warmup", "trace"])]
@@ -49,7 +48,9 @@ pub struct Args {
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
-    check_files(&[("--out", args.output.out.as_deref()), ("--plot", args.plot.as_deref())])?;
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[out, page, ("--plot", args.plot.file())])?;
     let scenario = args.scenario.open_for_theory()?;
     if !args.scale.is_empty() {
         return scaled(args, &scenario, seed);
@@ -59,16 +60,16 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let bar = Progress::over(2 * args.des_trials, "simulating");
     let comparison = compare(&scenario, &options, &|| bar.advance());
     bar.finish();
-    if let Some(file) = &args.plot {
+    let mut report = report::compare_report(&comparison.rows, &comparison.evidence, &comparison.notes)
+        .titled(&format!("Theory and engine: {}", scenario.name))
+        .with_scenario(scenario.to_toml());
+    if args.plot.wanted() || args.output.wants_page() {
         let path = fluid::trajectory(&scenario, &PathOptions::new(comparison.horizon_s, args.backlog as f64))?;
-        report::file::write_whole(file, &report::render_svg(&pictures::overlay(&path, &comparison.runs)))?;
+        let picture = pictures::overlay(&path, &comparison.runs).into();
+        args.plot.draw(&picture)?;
+        report = report.with_picture(picture);
     }
-    args.output.write(&report::compare_report(
-        &comparison.rows,
-        &comparison.evidence,
-        &comparison.notes,
-        args.output.format(),
-    ))?;
+    args.output.deliver(&report, Some(seed))?;
     Ok(if comparison.holds() { Outcome::Fine } else { Outcome::CheckFailed })
 }
 
@@ -84,9 +85,10 @@ fn scaled(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome
     let bar = Progress::over(args.scale.len() as u64, "simulating");
     let found = scaling(scenario, &options, &|| bar.advance())?;
     bar.finish();
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&report::scale_plot(&found)))?;
-    }
-    args.output.write(&report::render_all(&report::scale_tables(&found), args.output.format()))?;
+    let picture = report::scale_plot(&found).into();
+    args.plot.draw(&picture)?;
+    let report = Report::from(report::scale_tables(&found)).with_picture(picture);
+    let report = report.titled(&format!("n-fold systems: {}", scenario.name)).with_scenario(scenario.to_toml());
+    args.output.deliver(&report, Some(seed))?;
     Ok(if found.converges() { Outcome::Fine } else { Outcome::CheckFailed })
 }

@@ -1,12 +1,11 @@
 //! `fluidsim compare-policies`
 
-use std::path::PathBuf;
-
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
+use super::plot::PlotArgs;
 use super::progress::Progress;
 use super::sweep::{bundle, source};
 use super::{Outcome, usage_error};
-use crate::report::{self, Format};
+use crate::report::{Report, csv};
 use crate::scenario::Scenario;
 use crate::study::policies::{PolicyOptions, compare_policies, pairs_table, plots, ranking_tables};
 use crate::study::sweep::{Axis, Choice, Design, Point, Setting, Source};
@@ -50,14 +49,16 @@ pub struct Args {
     #[arg(long)]
     pairs: bool,
 
-    /// Plot means and intervals as SVG
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
+    // Shows means and intervals.
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--trials", args.trials, 2)?;
-    check_files(&[("--out", args.output.out.as_deref()), ("--plot", args.plot.as_deref())])?;
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[out, page, ("--plot", args.plot.file())])?;
     let (option, axis) = policies(args)?;
     let source = source(&args.scenario, std::slice::from_ref(&axis))?;
     let choices = if axis.choices.is_empty() { usual(&args.scenario.open()?) } else { axis.choices };
@@ -69,14 +70,16 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let bar = Progress::over(args.trials * choices.len() as u64, "simulating");
     let found = compare_policies(option, &source, &choices, &options, &|| bar.advance())?;
     bar.finish();
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&plots(&found)))?;
-    }
+    let picture = plots(&found).into();
+    args.plot.draw(&picture)?;
     let mut tables = ranking_tables(&found);
+    let pairs = pairs_table(&found);
+    let csv = Some(csv::table_csv(&pairs));
     if args.pairs || args.output.format() != Format::Table {
-        tables.push(pairs_table(&found));
+        tables.push(pairs);
     }
-    args.output.write(&report::render_all(&tables, args.output.format()))?;
+    let report = Report { csv, ..tables.into() }.titled("Policies on common random numbers").with_picture(picture);
+    args.output.deliver(&report, Some(seed))?;
     Ok(Outcome::Fine)
 }
 

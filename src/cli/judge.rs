@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::common::{OutputArgs, check_files};
+use super::plot::PlotArgs;
 use super::{Outcome, usage_error};
-use crate::report;
+use crate::report::{self, Report};
 use crate::study::judge::{self, Wishes};
 
 /// A run of a real engine as judge.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "A real engine as judge")]
+#[command(mut_arg("plot", |arg| arg.requires("vllm_run")), next_help_heading = "A real engine as judge")]
 pub struct JudgeArgs {
     /// Replay a vLLM run: the folder with its meta.json, requests.jsonl and timeseries.csv. Exit code 1 when makespan, TTFT, TPOT or E2E are
     /// more than 5 % off, or W(t) by more than 10 requests (root mean square)
@@ -36,14 +37,16 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "MS", requires = "vllm_run", allow_negative_numbers = true)]
     host_ms: Option<f64>,
 
-    /// Draw measured, simulated and fluid requests in time as SVG
-    #[arg(long, value_name = "FILE", requires = "vllm_run")]
-    plot: Option<PathBuf>,
+    // Shows measured, simulated and fluid requests in time.
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 /// Replays the run in `folder`.
 pub fn run(args: &JudgeArgs, folder: &std::path::Path, output: &OutputArgs) -> anyhow::Result<Outcome> {
-    check_files(&[("--out", output.out.as_deref()), ("--plot", args.plot.as_deref())])?;
+    args.plot.check()?;
+    let [out, page] = output.files();
+    check_files(&[out, page, ("--plot", args.plot.file())])?;
     let host_s = match args.host_ms {
         Some(ms) if !(0.0..=10_000.0).contains(&ms) => {
             return Err(usage_error("--host-ms", format!("is `{ms}`"), "give from 0 to 10000 ms"));
@@ -61,9 +64,9 @@ pub fn run(args: &JudgeArgs, folder: &std::path::Path, output: &OutputArgs) -> a
     let chosen = judge::law(&run, &wishes)?;
     run.limits.kv_tokens = run.limits.kv_tokens.or(chosen.kv_tokens);
     let found = judge::judge(&run, &chosen.law, true)?;
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&report::judge_plot(&found)))?;
-    }
-    output.write(&report::render_all(&report::judge_tables(&run, &chosen.words, &found), output.format()))?;
+    let picture = report::judge_plot(&found).into();
+    args.plot.draw(&picture)?;
+    let report = Report::from(report::judge_tables(&run, &chosen.words, &found)).with_picture(picture);
+    output.deliver(&report.titled("A real engine as judge"), None)?;
     Ok(if found.passes() { Outcome::Fine } else { Outcome::CheckFailed })
 }

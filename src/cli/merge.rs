@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{OutputArgs, check_files};
+use super::plot::PlotArgs;
 use super::store::Store;
 use super::{Outcome, sweep};
 use crate::study::sweep::merged;
@@ -24,9 +25,9 @@ pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
 
-    /// Plot the quantities as SVG
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
+    // Shows the quantities: lines over the first axis of numbers, a map over two.
+    #[command(flatten)]
+    plot: PlotArgs,
 
     /// Join what is there although points are missing
     #[arg(long)]
@@ -35,15 +36,14 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let folder = args.output.folder();
-    check_files(&[
-        ("--out", args.output.out.as_deref().filter(|_| folder.is_none())),
-        ("--plot", args.plot.as_deref()),
-    ])?;
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[(out.0, out.1.filter(|_| folder.is_none())), page, ("--plot", args.plot.file())])?;
     let folders: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
     let (manifest, rows) = merged(&folders, args.partial)?;
     if let Some(folder) = folder {
         Store::folder(folder, &manifest)?.add(&rows)?;
     }
-    sweep::write(&manifest, &rows, &args.output, args.plot.as_deref())?;
+    sweep::write(&manifest, &rows, &args.output, &args.plot)?;
     Ok(Outcome::Fine)
 }

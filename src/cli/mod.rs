@@ -9,6 +9,7 @@ mod judge;
 mod merge;
 mod models;
 mod pictures;
+mod plot;
 mod policy;
 mod progress;
 mod queue;

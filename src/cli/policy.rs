@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// For people one table per key, for programs one table of all.
 fn list(format: Format) -> String {
     match format {
-        Format::Table | Format::Latex => report::render_all(&tables_by_key(), format),
+        Format::Table | Format::Latex | Format::LatexFragment => report::render_all(&tables_by_key(), format),
         Format::Csv | Format::Json => report::render(&whole_table(), format),
     }
 }

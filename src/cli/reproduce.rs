@@ -143,7 +143,7 @@ fn write(folder: &Path, name: &str, found: &Found) -> anyhow::Result<()> {
         report::reproduce::write_panels(folder, &format!("{name}-dynamics"), &panels)?;
         report::file::write_whole(
             &folder.join(format!("{name}-timeline.svg")),
-            &report::picture_svg(&pictures::timeline(seen).into(), None),
+            &report::picture_text(&pictures::timeline(seen).into(), report::Form::Svg { theme: report::Theme::Light }),
         )?;
     }
     Ok(())

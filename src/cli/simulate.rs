@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_folder, check_trials};
+use super::plot::{PlotArgs, draw};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::SimulatedSolution;
 use crate::des::Observer;
 use crate::report::experiment::Experiment;
 use crate::report::record::Record;
-use crate::report::{self, Fan, Format};
+use crate::report::{self, Fan, Format, Picture, Report, Setting, Theme};
 use crate::scenario::Scenario;
 use crate::study::dynamics::Dynamics;
 use crate::study::simulate::{SimulateOptions, simulate};
@@ -51,9 +52,9 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "on")]
     leap: Switch,
 
-    /// Write the pictures NAME-dynamics.svg and NAME-timeline.svg of the run
-    #[arg(long, value_name = "NAME")]
-    plot: Option<PathBuf>,
+    // Shows queues, memory and throughput in time, and the lives of some requests: NAME-dynamics.svg and NAME-timeline.svg.
+    #[command(flatten)]
+    plot: PlotArgs,
 
     /// Write into the folder of --out although it is not empty
     #[arg(long, requires = "out")]
@@ -92,12 +93,22 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let observer = if fan.is_empty() { None } else { Some(&mut fan as &mut dyn Observer) };
     let solution = simulate(&scenario, &options, observer, &|| bar.advance());
     bar.finish();
-    files.finish(&places, &scenario, &solution)?;
-    let report = report::simulate_report(&solution, args.output.format());
+    let pictures = files.pictures(&scenario);
+    files.finish(&places, &solution)?;
+    if let Some(folder) = &places.folder {
+        for (name, (_, picture)) in ["system_dynamics.svg", "request_timeline.svg"].iter().zip(&pictures) {
+            draw("--out", &folder.join(name), picture, Theme::Light)?;
+        }
+    }
+    args.plot.draw_each(&pictures)?;
+    let report = report::simulate_report(&solution).titled(&format!("Simulation: {}", scenario.name));
+    let report = Report { pictures: pictures.into_iter().map(|(_, picture)| picture).collect(), ..report };
+    let report = report.with_scenario(scenario.to_toml());
     if places.folder.is_some() {
-        report::printer::print(&report)?;
+        args.output.write_page(&report, Some(seed))?;
+        report::printer::print(&args.output.text(&report))?;
     } else {
-        args.output.write(&report)?;
+        args.output.deliver(&report, Some(seed))?;
     }
     Ok(Outcome::Fine)
 }
@@ -108,6 +119,9 @@ fn share(text: &str) -> anyhow::Result<f64> {
     let share = number.parse::<f64>().map(|number| number * unit).ok().filter(|share| (1e-3..1.0).contains(share));
     share.ok_or_else(|| usage_error("--precision", format!("is `{text}`"), "give a share from 0.001 to 1, such as 2%"))
 }
+
+/// What the names of the pictures end in.
+const WORDS: [&str; 2] = ["dynamics", "timeline"];
 
 /// What is written of a run as it goes; each only when it is asked for.
 struct Files {
@@ -124,7 +138,7 @@ impl Files {
             Some(folder) => Some(Experiment::create(made(folder)?, scenario, seed, &command())?),
             None => None,
         };
-        Ok(Self { record, experiment, dynamics: places.pictures.is_some().then(Dynamics::default) })
+        Ok(Self { record, experiment, dynamics: places.pictures.then(Dynamics::default) })
     }
 
     fn fan(&mut self) -> Fan<'_> {
@@ -135,20 +149,19 @@ impl Files {
         fan
     }
 
-    fn finish(self, places: &Places, scenario: &Scenario, solution: &SimulatedSolution) -> anyhow::Result<()> {
+    /// The run in time and the lives of some requests, by the words that their files end in.
+    fn pictures(&self, scenario: &Scenario) -> Vec<(&'static str, Picture)> {
+        let Some(seen) = &self.dynamics else { return Vec::new() };
+        let dynamics = pictures::dynamics(seen, scenario.instance.kv_tokens);
+        vec![(WORDS[0], dynamics.into()), (WORDS[1], pictures::timeline(seen).into())]
+    }
+
+    fn finish(self, places: &Places, solution: &SimulatedSolution) -> anyhow::Result<()> {
         if let Some(record) = self.record {
             record.finish()?;
         }
         if let (Some(experiment), Some(folder)) = (self.experiment, &places.folder) {
-            experiment.finish(folder, &report::simulate_report(solution, Format::Table))?;
-        }
-        if let (Some(seen), Some((dynamics, timeline))) = (self.dynamics, &places.pictures) {
-            let panels = pictures::dynamics(&seen, scenario.instance.kv_tokens);
-            report::file::write_whole(dynamics, &report::render_svg(&panels))?;
-            report::file::write_whole(
-                timeline,
-                &report::picture_svg(&pictures::timeline(&seen).into(), Some(report::Theme::Light)),
-            )?;
+            experiment.finish(folder, &report::simulate_report(solution).text(Format::Table, &Setting::default()))?;
         }
         Ok(())
     }
@@ -157,25 +170,26 @@ impl Files {
 /// Where the files of a run go.
 struct Places {
     folder: Option<PathBuf>,
-    pictures: Option<(PathBuf, PathBuf)>,
+    /// Whether pictures are drawn.
+    pictures: bool,
 }
 
 impl Places {
     /// Checks every place before any work is done.
     fn of(args: &Args) -> anyhow::Result<Self> {
         let folder = args.output.folder();
-        let pictures = match (&args.plot, folder) {
-            (Some(name), _) => Some(picture_names(name)),
-            (None, Some(folder)) => Some((folder.join("system_dynamics.svg"), folder.join("request_timeline.svg"))),
-            (None, None) => None,
-        };
-        let plots = pictures.as_ref().filter(|_| args.plot.is_some());
+        args.plot.check()?;
+        let one_run = args.trials == 1 && args.precision.is_none();
+        let pictures = folder.is_some() || args.plot.wanted() || (args.output.wants_page() && one_run);
+        let plots = WORDS.map(|word| args.plot.file_with(word));
+        let [out, page] = args.output.files();
         check_files(&[
-            ("--out", args.output.out.as_deref().filter(|_| folder.is_none())),
+            (out.0, out.1.filter(|_| folder.is_none())),
+            page,
             ("--requests", args.requests.as_deref()),
             ("--steps", args.steps.as_deref()),
-            ("--plot", plots.map(|pair| pair.0.as_path())),
-            ("--plot", plots.map(|pair| pair.1.as_path())),
+            ("--plot", plots[0].as_deref()),
+            ("--plot", plots[1].as_deref()),
         ])?;
         if let Some(folder) = folder {
             check_folder("--out", folder, args.force)?;
@@ -183,7 +197,7 @@ impl Places {
         let of_one_run = [
             ("--requests/--steps", args.requests.is_some() || args.steps.is_some()),
             ("--out", folder.is_some()),
-            ("--plot", args.plot.is_some()),
+            ("--plot", args.plot.wanted()),
         ];
         match of_one_run.iter().find(|(_, given)| *given && (args.trials > 1 || args.precision.is_some())) {
             Some((option, _)) => {
@@ -192,21 +206,6 @@ impl Places {
             None => Ok(Self { folder: folder.map(Path::to_owned), pictures }),
         }
     }
-}
-
-/// `NAME-dynamics.svg` and `NAME-timeline.svg`; a name that ends in `.svg` is taken without it.
-fn picture_names(name: &Path) -> (PathBuf, PathBuf) {
-    let bare = if name.extension().is_some_and(|extension| extension == "svg") {
-        name.with_extension("")
-    } else {
-        name.into()
-    };
-    let with = |end: &str| {
-        let mut name = bare.clone().into_os_string();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    (with("-dynamics.svg"), with("-timeline.svg"))
 }
 
 /// The folder, made if it is not there.

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files};
+use super::plot::PlotArgs;
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Form, Path, PathOptions, Prepared, Tier, scope};
-use crate::report;
+use crate::report::{self, Report};
 use crate::scenario::Scenario;
 use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("course").multiple(true), after_help = "\
+#[command(group = clap::ArgGroup::new("course").args(["path", "trajectory", "plot"]).multiple(true), after_help = "\
 Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
@@ -27,16 +28,16 @@ pub struct Args {
     output: OutputArgs,
 
     /// Follow the fluid path and print its figures: peak backlog, time to drain, time to saturate
-    #[arg(long, group = "course")]
+    #[arg(long)]
     path: bool,
 
     /// Write the fluid path to this CSV file
-    #[arg(long, value_name = "FILE", group = "course")]
+    #[arg(long, value_name = "FILE")]
     trajectory: Option<PathBuf>,
 
-    /// Plot the fluid path as SVG, with the band of its noise (95 %)
-    #[arg(long, value_name = "FILE", group = "course")]
-    plot: Option<PathBuf>,
+    // Shows the fluid path with the band of its noise (95 %).
+    #[command(flatten)]
+    plot: PlotArgs,
 
     /// Requests waiting at time 0 of the path
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
@@ -103,12 +104,10 @@ impl From<TierName> for Tier {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    check_files(&[
-        ("--out", args.output.out.as_deref()),
-        ("--trajectory", args.trajectory.as_deref()),
-        ("--plot", args.plot.as_deref()),
-    ])?;
-    if !(args.path || args.trajectory.is_some() || args.plot.is_some()) {
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[out, page, ("--trajectory", args.trajectory.as_deref()), ("--plot", args.plot.file())])?;
+    if !(args.path || args.trajectory.is_some() || args.plot.wanted()) {
         return equilibrium(args);
     }
     let scenario = args.scenario.open()?;
@@ -122,9 +121,6 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(file) = &args.trajectory {
         report::file::write_whole(file, &csv(&path))?;
     }
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&pictures::path(&path, &deviations(&scenario, &path))))?;
-    }
     // A path exists for some rules that have no steady-state answer.
     let answer = scope::refusal(&scenario).is_none().then(|| {
         let solution = fluid::solve(&scenario);
@@ -132,7 +128,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         (solution, seen)
     });
     let answer = answer.as_ref().map(|(solution, seen)| (solution, seen));
-    args.output.write(&report::path_report(answer, &path, args.output.format()))?;
+    let mut report = report::path_report(answer, &path).titled(&format!("Fluid path: {}", scenario.name));
+    if args.plot.wanted() || args.output.wants_page() {
+        let picture = pictures::path(&path, &deviations(&scenario, &path)).into();
+        args.plot.draw(&picture)?;
+        report = report.with_picture(picture);
+    }
+    args.output.deliver(&report.with_scenario(scenario.to_toml()), None)?;
     Ok(Outcome::Fine)
 }
 
@@ -143,12 +145,14 @@ fn equilibrium(args: &Args) -> anyhow::Result<Outcome> {
             return Err(usage_error("--margin", format!("is `{probability}`"), "give a probability from 1e-9 to 0.5"));
         }
         let margin = fluid::margin::of(&scenario, probability)?;
-        args.output.write(&report::render(&report::margin_table(&margin), args.output.format()))?;
+        let report = Report::from(report::margin_table(&margin)).titled(&format!("Memory of {}", scenario.name));
+        args.output.deliver(&report.with_scenario(scenario.to_toml()), None)?;
         return Ok(Outcome::Fine);
     }
     let solution = Prepared::new(&scenario, args.tier.into()).at(scenario.workload.rate());
     let seen = evidence(&scenario, &solution);
-    args.output.write(&report::solve_report(&solution, &seen, args.output.format()))?;
+    let report = report::solve_report(&solution, &seen).titled(&format!("Capacity and latency: {}", scenario.name));
+    args.output.deliver(&report.with_scenario(scenario.to_toml()), None)?;
     Ok(Outcome::Fine)
 }
 

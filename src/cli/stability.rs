@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{OutputArgs, ScenarioArgs, check_files, check_trials};
+use super::plot::PlotArgs;
 use super::progress::Progress;
 use super::store::Store;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::{Figure, FluidSolution};
 use crate::fluid::cycle::Cycle;
-use crate::report::{self, Align, Cell, Column, Format, Table};
+use crate::report::{self, Align, Cell, Column, Format, Report, Table};
 use crate::scenario::Scenario;
 use crate::study::stability::{DriftOptions, DriftTest, SaturatedOptions, Start, drift_tests, saturated};
 use crate::study::sweep::{self, Axis, Design, LAMBDA_STAR, Quantity, Row, Side, Solver, Source, Sweep};
@@ -21,7 +22,7 @@ const BOUNDARY_DIGITS: usize = 5;
 ///
 /// Exit code 1 when, with --des, the engine's drift contradicts λ*.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), after_help = "\
+#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), mut_arg("plot", |arg| arg.requires("grid")), after_help = "\
 Examples:
   fluidsim stability
   fluidsim stability --des
@@ -63,18 +64,16 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "grid")]
     csv: Option<PathBuf>,
 
-    /// Plot the sweep or the region as SVG
-    #[arg(long, value_name = "FILE", requires = "grid")]
-    plot: Option<PathBuf>,
+    // Shows the sweep or the region.
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     check_trials("--des-trials", args.des_trials, 2)?;
-    check_files(&[
-        ("--out", args.output.out.as_deref()),
-        ("--csv", args.csv.as_deref()),
-        ("--plot", args.plot.as_deref()),
-    ])?;
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[out, page, ("--csv", args.csv.as_deref()), ("--plot", args.plot.file())])?;
     if !(args.epsilon > 0.0 && args.epsilon <= 0.5) {
         return Err(usage_error("--epsilon", format!("is `{}`", args.epsilon), "give a share above 0, at most 0.5"));
     }
@@ -93,7 +92,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
     if args.sensitivity {
         let rows = fluid::sensitivity::of(scenario);
         let tables = [boundary_table(&solution, None), report::sensitivity_table(&rows)];
-        args.output.write(&report::render_all(&tables, args.output.format()))?;
+        deliver(args, scenario, Report::from(tables.to_vec()), None)?;
         return Ok(Outcome::Fine);
     }
     if !args.des {
@@ -101,7 +100,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
         if let Some(cycle) = fluid::cycle::of(scenario) {
             cycle_rows(&mut table, &cycle);
         }
-        args.output.write(&report::render(&table, args.output.format()))?;
+        deliver(args, scenario, table.into(), None)?;
         return Ok(Outcome::Fine);
     }
     let bar = Progress::over(5 * args.des_trials, "simulating");
@@ -111,7 +110,7 @@ fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outco
     let tests = drift_tests(scenario, &solution, &options, &advance);
     bar.finish();
     let tables = [boundary_table(&solution, engine.throughput_per_s), drift_table(&tests)];
-    args.output.write(&report::render_all(&tables, args.output.format()))?;
+    deliver(args, scenario, Report::from(tables.to_vec()), Some(seed))?;
     let contradicted = tests.iter().any(DriftTest::contradicts);
     Ok(if contradicted { Outcome::CheckFailed } else { Outcome::Fine })
 }
@@ -129,11 +128,15 @@ fn two_classes(args: &Args, scenario: &Scenario) -> anyhow::Result<Outcome> {
     if let Some(file) = &args.csv {
         report::file::write_whole(file, &report::render(&table, Format::Csv))?;
     }
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&pictures::region(&region)))?;
-    }
-    args.output.write(&report::render(&table, args.output.format()))?;
+    let picture = pictures::region(&region).into();
+    args.plot.draw(&picture)?;
+    deliver(args, scenario, Report::from(table).with_picture(picture), None)?;
     Ok(Outcome::Fine)
+}
+
+fn deliver(args: &Args, scenario: &Scenario, report: Report, seed: Option<u64>) -> anyhow::Result<()> {
+    let report = report.titled(&format!("Stability of {}", scenario.name)).with_scenario(scenario.to_toml());
+    args.output.deliver(&report, seed)
 }
 
 fn boundary_table(solution: &FluidSolution, engine: Option<Figure>) -> Table {
@@ -217,14 +220,14 @@ fn grid(args: &Args, scenario: Scenario, seed: u64) -> anyhow::Result<Outcome> {
     let solver = if args.des { Solver::both(args.des_trials) } else { Solver::theory() };
     let design = Design::grid(axes).map_err(|error| error.in_file("--sweep"))?;
     let quantities = swept_quantities(&solver);
-    let sweep = Sweep { source: Source::of(scenario), design, solver, quantities, seed, independent: false };
-    let table = answered(args, &sweep)?;
-    args.output.write(&report::render(&table, args.output.format()))?;
+    let sweep = Sweep { source: Source::of(scenario.clone()), design, solver, quantities, seed, independent: false };
+    let report = answered(args, &sweep)?;
+    deliver(args, &scenario, report, args.des.then_some(seed))?;
     Ok(Outcome::Fine)
 }
 
 /// Answers the sweep and writes its files. One of the engine that writes a file can be killed and started again.
-fn answered(args: &Args, sweep: &Sweep) -> anyhow::Result<Table> {
+fn answered(args: &Args, sweep: &Sweep) -> anyhow::Result<Report> {
     let all: Vec<usize> = (0..sweep.design.len()).collect();
     // Theory must cover every point, whoever answers it.
     Sweep { solver: Solver::theory(), ..sweep.clone() }.check("--sweep", &all)?;
@@ -235,12 +238,10 @@ fn answered(args: &Args, sweep: &Sweep) -> anyhow::Result<Table> {
     if let Some(file) = &args.csv {
         report::file::write_whole(file, &report::render(&table, Format::Csv))?;
     }
-    if let Some(file) = &args.plot {
-        let plot = pictures::boundary(sweep, &rows);
-        report::file::write_whole(file, &report::render_svg(&plot))?;
-    }
+    let picture = pictures::boundary(sweep, &rows).into();
+    args.plot.draw(&picture)?;
     store.discard();
-    Ok(table)
+    Ok(Report::from(table).with_picture(picture))
 }
 
 /// What a sweep of the boundary asks.

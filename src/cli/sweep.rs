@@ -1,12 +1,11 @@
 //! `fluidsim sweep`
 
-use std::path::{Path, PathBuf};
-
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
+use super::plot::PlotArgs;
 use super::store::Store;
 use super::{Outcome, usage_error};
 use crate::fluid::Tier;
-use crate::report::{self, Cell, Column, Format, Table};
+use crate::report::{self, Cell, Column, Format, Report, Table};
 use crate::study::sweep::{
     self, Axis, Choice, Design, EngineOptions, Filling, MAX_POINTS, Manifest, Quantity, RESULTS_CSV, Row, Sampling,
     Setting, Shard, Side, Solver, Source, Sweep, USUAL,
@@ -86,9 +85,9 @@ pub struct Args {
     #[arg(long, value_name = "I/N", requires = "out")]
     shard: Option<String>,
 
-    /// Plot the quantities as SVG: lines over the first axis of numbers, a map over two
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
+    // Shows the quantities: lines over the first axis of numbers, a map over two.
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -105,10 +104,9 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     let folder = args.output.folder();
-    check_files(&[
-        ("--out", args.output.out.as_deref().filter(|_| folder.is_none())),
-        ("--plot", args.plot.as_deref()),
-    ])?;
+    args.plot.check()?;
+    let [out, page] = args.output.files();
+    check_files(&[(out.0, out.1.filter(|_| folder.is_none())), page, ("--plot", args.plot.file())])?;
     let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), |text| Shard::parse("--shard", text))?;
     if args.shard.is_some() && folder.is_none() {
         return Err(usage_error("--shard", "needs a folder", "name one with --out, such as --out part1"));
@@ -125,7 +123,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         None => Store::beside(args.output.out.as_deref(), &manifest)?,
     };
     let rows = store.answer(&sweep, &indices)?;
-    write(&manifest, &rows, &args.output, args.plot.as_deref())?;
+    write(&manifest, &rows, &args.output, &args.plot)?;
     if folder.is_none() {
         store.discard();
     }
@@ -133,23 +131,27 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
 }
 
 /// Writes rows in every form that is asked for.
-pub(super) fn write(manifest: &Manifest, rows: &[Row], output: &OutputArgs, plot: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn write(manifest: &Manifest, rows: &[Row], output: &OutputArgs, plot: &PlotArgs) -> anyhow::Result<()> {
     let table = manifest.table("Sweep", rows);
-    if let Some(file) = plot {
-        let Some(picture) = sweep::pictures(&manifest.axes, &manifest.quantities, rows) else {
+    let picture = sweep::pictures(&manifest.axes, &manifest.quantities, rows);
+    match &picture {
+        Some(picture) => plot.draw(picture)?,
+        None if plot.wanted() => {
             return Err(usage_error("--plot", "finds no axis or no quantity with numbers", "sweep a number"));
-        };
-        report::file::write_whole(file, &report::picture_svg(&picture, None))?;
+        }
+        None => {}
     }
-    let Some(folder) = output.folder() else { return output.write(&report::render(&table, output.format())) };
+    let report = Report { pictures: picture.into_iter().collect(), ..table.clone().into() }.titled("Sweep");
+    let Some(folder) = output.folder() else { return output.deliver(&report, Some(manifest.seed)) };
+    output.write_page(&report, Some(manifest.seed))?;
     report::file::write_whole(&folder.join(RESULTS_CSV), &report::render(&table, Format::Csv))?;
     let more = match output.format() {
-        Format::Latex => Some("table.tex"),
+        Format::Latex | Format::LatexFragment => Some("table.tex"),
         Format::Json => Some("table.json"),
         Format::Table | Format::Csv => None,
     };
     if let Some(name) = more {
-        report::file::write_whole(&folder.join(name), &report::render(&table, output.format()))?;
+        report::file::write_whole(&folder.join(name), &output.text(&report))?;
     }
     eprintln!("{} of {} points in {}", rows.len(), manifest.points, folder.join(RESULTS_CSV).display());
     Ok(())

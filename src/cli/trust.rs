@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::common::{OutputArgs, check_files};
+use super::plot::{check_form, draw};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
-use crate::report::{self, Format};
+use crate::report::{self, Report, Theme};
 use crate::study::gate::errors::{Measured, committed, read, written};
 use crate::study::gate::measure::{Effort, pieces, run as measure};
 use crate::study::gate::verdict::regressions;
@@ -55,7 +56,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
-    check_files(&[("--out", args.output.out.as_deref()), ("--map", args.map.as_deref())])?;
+    let [out, page] = args.output.files();
+    check_files(&[out, page, ("--map", args.map.as_deref())])?;
+    if let Some(file) = &args.map {
+        check_form("--map", file)?;
+    }
     let measuring = args.run || args.map.is_some();
     if !measuring && (args.quick || args.keep.is_some()) {
         return Err(usage_error("--quick, --keep", "are given, but nothing is measured", "add --run or --map FILE"));
@@ -67,11 +72,9 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     if let Some(file) = &args.map {
         let families = map::families()?;
         let rows = measured(args, &families, seed)?;
-        report::file::write_whole(
-            file,
-            &report::picture_svg(&report::trust_map(&rows).into(), Some(report::Theme::Light)),
-        )?;
-        args.output.write(&shown(&families, &rows, args.output.format()))?;
+        let picture = report::trust_map(&rows).into();
+        draw("--map", file, &picture, Theme::Light)?;
+        args.output.deliver(&shown(&families, &rows).with_picture(picture), Some(seed))?;
         return Ok(Outcome::Fine);
     }
     let families = if args.only.is_empty() {
@@ -82,11 +85,11 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let mut before = committed();
     before.retain(|row| families.iter().any(|family| family.name == row.family));
     if !args.run {
-        args.output.write(&shown(&families, &before, args.output.format()))?;
+        args.output.deliver(&shown(&families, &before), None)?;
         return Ok(Outcome::Fine);
     }
     let rows = measured(args, &families, seed)?;
-    args.output.write(&shown(&families, &rows, args.output.format()))?;
+    args.output.deliver(&shown(&families, &rows), Some(seed))?;
     let worse = regressions(&before, &rows);
     for row in &worse {
         let place = row.load.map_or_else(String::new, |load| format!(" at {load} λ*"));
@@ -114,9 +117,7 @@ fn chosen(name: &str) -> anyhow::Result<Family> {
 }
 
 /// CSV is the table of figures itself, from which the program reads it.
-fn shown(families: &[Family], rows: &[Measured], format: Format) -> String {
-    match format {
-        Format::Csv => written(rows),
-        _ => report::render_all(&report::trust_tables(families, rows), format),
-    }
+fn shown(families: &[Family], rows: &[Measured]) -> Report {
+    let report = Report::from(report::trust_tables(families, rows)).titled("How far theory can be trusted");
+    Report { csv: Some(written(rows)), ..report }
 }

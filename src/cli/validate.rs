@@ -7,7 +7,7 @@ use super::common::{OutputArgs, check_files};
 use super::judge::{self, JudgeArgs};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
-use crate::report;
+use crate::report::{self, Report};
 use crate::study::validate::{self, Case, coverage};
 
 /// The program checks itself: theory against known values, the engine against theory, both against published figures
@@ -57,11 +57,10 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.judge.vllm_run {
         return judge::run(&args.judge, folder, &args.output);
     }
-    check_files(&[("--out", args.output.out.as_deref())])?;
+    check_files(&args.output.files())?;
     let cases = chosen(args)?;
-    let format = args.output.format();
     if args.list {
-        args.output.write(&report::render(&report::cases_table(&cases), format))?;
+        args.output.deliver(&Report::from(report::cases_table(&cases)).titled("Cases"), None)?;
         return Ok(Outcome::Fine);
     }
     let bar = Progress::over(cases.len() as u64, "checking");
@@ -72,7 +71,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         Some(_) => report::case_tables(&outcomes),
         None => report::validate_tables(&outcomes, args.all),
     };
-    args.output.write(&report::render_all(&tables, format))?;
+    args.output.deliver(&Report::from(tables).titled("The program checks itself"), Some(seed))?;
     Ok(if coverage::all_right(&outcomes) { Outcome::Fine } else { Outcome::CheckFailed })
 }
 

@@ -1,35 +1,73 @@
-//! Tables in LaTeX: booktabs, everything escaped. [`document`] compiles as it is with pdflatex; [`fragment`] is for
-//! `\input` in a paper that loads `booktabs`.
+//! Tables in LaTeX: booktabs, numbers aligned at their decimal marker by siunitx, everything escaped. [`document`] compiles as it is
+//! with pdflatex; [`fragments`] are for `\input` in a paper that loads the packages of [`PACKAGES`].
 
-use super::number;
-use super::table::{Align, Cell, Table};
+mod escape;
+mod number;
+
+use super::table::{Align, Cell, Column, Table};
+
+pub use escape::escape;
+
+/// What a document that holds a fragment must load.
+pub const PACKAGES: &str = "array,booktabs,graphicx,longtable,siunitx,textcomp";
 
 const PREAMBLE: &str = "\\documentclass{article}
 \\usepackage[T1]{fontenc}
 \\usepackage[utf8]{inputenc}
-\\usepackage{textcomp}
 \\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}
-\\usepackage{booktabs}
-\\usepackage[margin=2cm]{geometry}
-\\begin{document}
 ";
+
+/// Within each table: digits in groups before the decimal marker only, an uncertainty behind its sign.
+const SETUP: &str = "\\sisetup{group-digits=integer,separate-uncertainty=true}";
+
+/// Rows from which on a table may be broken over pages.
+const LONG: usize = 40;
+/// Characters in a row from which on a table is made to fit the width of the text.
+const WIDE: usize = 72;
+/// Characters in a cell from which on its column is broken into lines.
+const WORDY: usize = 34;
+/// Characters that fit a line of the text at the usual size.
+const LINE: f64 = 84.0;
 
 /// A whole document with the tables.
 pub fn document(tables: &[Table]) -> String {
     let body: String = tables.iter().map(|table| format!("\n{}", fragment(table))).collect();
     // A document without a page is an error to some drivers, so an empty one holds an empty box.
     let body = if tables.is_empty() { "\\mbox{}\n".to_owned() } else { body };
-    format!("{PREAMBLE}{body}\n\\end{{document}}\n")
+    let packages = format!("\\usepackage{{{PACKAGES}}}\n\\usepackage[margin=2cm]{{geometry}}\n");
+    format!("{PREAMBLE}{packages}\\begin{{document}}\n{body}\n\\end{{document}}\n")
 }
 
-/// One `table` environment.
+/// The tables for `\input`, below a line that names what they need.
+pub fn fragments(tables: &[Table]) -> String {
+    let body: Vec<String> = tables.iter().map(fragment).collect();
+    format!("% needs \\usepackage{{{PACKAGES}}}\n{}", body.join("\n"))
+}
+
+/// One `table` environment, or a `longtable` where there are many rows.
 pub fn fragment(table: &Table) -> String {
-    let mut lines = vec!["\\begin{table}[htbp]".to_owned(), "\\centering".to_owned()];
-    if !table.title.is_empty() {
-        lines.push(format!("\\caption{{{}}}\\smallskip", escape(&table.title)));
+    let lines = if table.rows.len() > LONG { long(table) } else { floating(table) };
+    lines.join("\n") + "\n"
+}
+
+fn floating(table: &Table) -> Vec<String> {
+    let mut lines = vec!["\\begin{table}[htbp]".to_owned(), "\\centering".to_owned(), SETUP.to_owned()];
+    let caption = caption(table);
+    if !caption.is_empty() {
+        lines.push(format!("{caption}\\smallskip"));
     }
     if !table.columns.is_empty() {
-        lines.extend(tabular(table));
+        let fitted = width(table) > WIDE;
+        if fitted {
+            lines.push("\\sbox0{\\small".to_owned());
+        }
+        lines.push(format!("\\begin{{tabular}}{{{}}}", column_types(table)));
+        lines.extend(["\\toprule".to_owned(), head(table), "\\midrule".to_owned()]);
+        lines.extend(rows(table));
+        lines.extend(["\\bottomrule".to_owned(), format!("\\end{{tabular}}{}", if fitted { "}" } else { "" })]);
+        if fitted {
+            lines.push("\\ifdim\\wd0>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox0}\\else\\usebox0\\fi".to_owned());
+        }
     }
     if !table.notes.is_empty() {
         lines.push("\\par\\smallskip".to_owned());
@@ -38,249 +76,134 @@ pub fn fragment(table: &Table) -> String {
         lines.push("\\end{minipage}".to_owned());
     }
     lines.push("\\end{table}".to_owned());
-    lines.join("\n") + "\n"
-}
-
-fn tabular(table: &Table) -> Vec<String> {
-    let letters: String =
-        table.columns.iter().map(|column| if column.align == Align::Right { 'r' } else { 'l' }).collect();
-    let heads: Vec<String> = table.columns.iter().map(|column| escape(&column.heading())).collect();
-    let mut lines = vec![format!("\\begin{{tabular}}{{{letters}}}"), "\\toprule".to_owned()];
-    lines.push(format!("{} \\\\", heads.join(" & ")));
-    lines.push("\\midrule".to_owned());
-    for row in &table.rows {
-        let cells: Vec<String> = (0..heads.len()).map(|column| cell(table.cell(row, column))).collect();
-        lines.push(format!("{} \\\\", cells.join(" & ")));
-    }
-    lines.push("\\bottomrule".to_owned());
-    lines.push("\\end{tabular}".to_owned());
     lines
 }
 
-fn cell(cell: &Cell) -> String {
-    match cell {
-        Cell::Text(words) => escape(words),
-        Cell::Absent => "--".to_owned(),
-        _ => cell.shown().split(' ').map(number_word).collect::<Vec<_>>().join(" "),
+fn long(table: &Table) -> Vec<String> {
+    let size = match width(table) {
+        0..=WIDE => "",
+        73..=92 => "\\small",
+        93..=110 => "\\footnotesize\\setlength{\\tabcolsep}{4pt}",
+        _ => "\\scriptsize\\setlength{\\tabcolsep}{3pt}",
+    };
+    let mut lines = vec![format!("\\begingroup{size}"), SETUP.to_owned()];
+    lines.push(format!("\\begin{{longtable}}{{{}}}", column_types(table)));
+    let caption = caption(table);
+    if !caption.is_empty() {
+        lines.push(format!("{caption}\\\\"));
     }
+    for end in ["\\endfirsthead", "\\endhead"] {
+        lines.extend(["\\toprule".to_owned(), head(table), format!("\\midrule{end}")]);
+    }
+    lines.push("\\bottomrule\\endfoot".to_owned());
+    lines.extend(rows(table));
+    lines.push("\\end{longtable}".to_owned());
+    lines.push("\\endgroup".to_owned());
+    if !table.notes.is_empty() {
+        lines.push("\\begingroup\\footnotesize\\noindent".to_owned());
+        lines.extend(table.notes.iter().map(|note| format!("{}\\par", escape(note))));
+        lines.push("\\endgroup".to_owned());
+    }
+    lines
 }
 
-/// One word of a shown number: `-1.2e-5` becomes mathematics, brackets are shielded.
-fn number_word(word: &str) -> String {
-    let (open, rest) = word.strip_prefix('[').map_or(("", word), |rest| ("{[}", rest));
-    let bare = rest.trim_end_matches([']', ',']);
-    let close = escape(&rest[bare.len()..]);
-    if let Some((mantissa, exponent)) = number::scientific_parts(bare) {
-        return format!("{open}${mantissa}\\times 10^{{{exponent}}}${close}");
-    }
-    match bare.parse::<f64>() {
-        Ok(value) if value < 0.0 => format!("{open}${bare}${close}"),
-        _ => format!("{open}{}{close}", escape(bare)),
-    }
+/// Caption and label; empty where there is neither.
+fn caption(table: &Table) -> String {
+    let words = if table.title.is_empty() { String::new() } else { format!("\\caption{{{}}}", escape(&table.title)) };
+    if table.label.is_empty() { words } else { format!("{words}\\label{{{}}}", label(&table.label)) }
 }
 
-/// `text` in TeX's own words: special characters, Greek and other symbols, and `code` between backticks. A character
-/// that pdflatex does not know becomes its code point in brackets, so that the document still compiles.
-pub fn escape(text: &str) -> String {
-    let ticks = text.matches('`').count();
-    let mut out = String::new();
-    let (mut seen_ticks, mut previous) = (0, ' ');
-    for c in text.chars() {
-        if c == '`' && (seen_ticks % 2 == 1 || seen_ticks + 1 < ticks) {
-            out.push_str(if seen_ticks % 2 == 0 { "\\texttt{" } else { "}" });
-            seen_ticks += 1;
-        } else if c == '-' && previous == '-' {
-            // Two hyphens would join into a dash.
-            out.push_str("{}-");
-        } else {
-            push_char(&mut out, c);
-        }
-        previous = c;
-    }
-    out
+/// A label without the characters that TeX would take for its own.
+fn label(given: &str) -> String {
+    given.chars().filter(|c| c.is_ascii_alphanumeric() || ":-_./+ ".contains(*c)).collect()
 }
 
-fn push_char(out: &mut String, c: char) {
-    match special(c).or_else(|| symbol(c)) {
-        Some(tex) => out.push_str(tex),
-        None if c.is_control() => out.push(' '),
-        None if c.is_ascii() || is_t1_letter(c) => out.push(c),
-        None => out.extend(["{[}U+", &format!("{:04X}", c as u32), "{]}"]),
-    }
+fn head(table: &Table) -> String {
+    let of = |column: &Column| {
+        let words = number::heading(&column.name, &column.unit);
+        if column.align == Align::Right { format!("{{{words}}}") } else { words }
+    };
+    format!("{} \\\\", table.columns.iter().map(of).collect::<Vec<_>>().join(" & "))
 }
 
-/// Accented Latin letters that the T1 encoding holds.
-fn is_t1_letter(c: char) -> bool {
-    ('\u{c0}'..='\u{17e}').contains(&c) && !"×÷ĦħĸĿŀŉŦŧ".contains(c)
-}
-
-/// Characters that mean something to TeX.
-fn special(c: char) -> Option<&'static str> {
-    Some(match c {
-        '%' => "\\%",
-        '&' => "\\&",
-        '_' => "\\_",
-        '#' => "\\#",
-        '$' => "\\$",
-        '{' => "\\{",
-        '}' => "\\}",
-        '~' => "\\textasciitilde{}",
-        '^' => "\\textasciicircum{}",
-        '\\' => "\\textbackslash{}",
-        '`' => "\\textasciigrave{}",
-        '"' => "\\textquotedbl{}",
-        '*' => "$^{*}$",
-        '<' => "$<$",
-        '>' => "$>$",
-        '|' => "$|$",
-        // After a line break of a table, a bracket would be read as its argument.
-        '[' => "{[}",
-        ']' => "{]}",
-        _ => return None,
+fn rows(table: &Table) -> impl Iterator<Item = String> {
+    table.rows.iter().map(|row| {
+        let cells =
+            table.columns.iter().enumerate().map(|(column, head)| match (table.cell(row, column), head.align) {
+                (cell, Align::Right) => number::cell(cell),
+                (Cell::Text(words), Align::Left) => escape(words),
+                (Cell::Absent, Align::Left) => "--".to_owned(),
+                (cell, Align::Left) => escape(&cell.shown()),
+            });
+        format!("{} \\\\", cells.collect::<Vec<_>>().join(" & "))
     })
 }
 
-fn symbol(c: char) -> Option<&'static str> {
-    greek(c).or(match c {
-        '±' => Some("$\\pm$"),
-        '−' => Some("$-$"),
-        '×' => Some("$\\times$"),
-        '÷' => Some("$\\div$"),
-        '·' => Some("$\\cdot$"),
-        '≤' => Some("$\\leq$"),
-        '≥' => Some("$\\geq$"),
-        '≠' => Some("$\\neq$"),
-        '≈' => Some("$\\approx$"),
-        '∞' => Some("$\\infty$"),
-        '√' => Some("$\\surd$"),
-        '∝' => Some("$\\propto$"),
-        '→' => Some("$\\rightarrow$"),
-        '←' => Some("$\\leftarrow$"),
-        '↔' => Some("$\\leftrightarrow$"),
-        '–' => Some("--"),
-        '—' => Some("---"),
-        '…' => Some("\\ldots{}"),
-        '“' => Some("``"),
-        '”' => Some("''"),
-        '‘' => Some("`"),
-        '’' => Some("'"),
-        '\u{a0}' => Some("~"),
-        '\u{2009}' | '\u{202f}' => Some("\\,"),
-        '²' => Some("$^{2}$"),
-        '³' => Some("$^{3}$"),
-        '½' => Some("$\\frac{1}{2}$"),
-        '₀' => Some("$_{0}$"),
-        '₁' => Some("$_{1}$"),
-        '₂' => Some("$_{2}$"),
-        '°' => Some("$^{\\circ}$"),
-        '§' => Some("\\S{}"),
-        _ => None,
-    })
+/// `l` for words, `p` for many of them, `S` or `r` for numbers.
+fn column_types(table: &Table) -> String {
+    let widths = widths(table);
+    let wordy = |column: usize| table.columns[column].align == Align::Left && widths[column] > WORDY;
+    let columns = 0..table.columns.len();
+    let taken: usize = columns.clone().filter(|&column| !wordy(column)).map(|column| widths[column] + 2).sum();
+    let words: usize = columns.clone().filter(|&column| wordy(column)).map(|column| widths[column]).sum();
+    let free =
+        (1.0 - taken as f64 / LINE).max(0.3) - 0.03 * columns.clone().filter(|&column| wordy(column)).count() as f64;
+    let breaks = width(table) > WIDE;
+    columns
+        .map(|column| match table.columns[column].align {
+            Align::Right => number::column_type(table, column),
+            Align::Left if breaks && wordy(column) => {
+                let share = free * widths[column] as f64 / words as f64;
+                format!(">{{\\raggedright\\arraybackslash}}p{{{share:.2}\\linewidth}}")
+            }
+            Align::Left => "l".to_owned(),
+        })
+        .collect()
 }
 
-fn greek(c: char) -> Option<&'static str> {
-    Some(match c {
-        'α' => "$\\alpha$",
-        'β' => "$\\beta$",
-        'γ' => "$\\gamma$",
-        'δ' => "$\\delta$",
-        'ε' => "$\\varepsilon$",
-        'ζ' => "$\\zeta$",
-        'η' => "$\\eta$",
-        'θ' => "$\\theta$",
-        'κ' => "$\\kappa$",
-        'λ' => "$\\lambda$",
-        'μ' | 'µ' => "$\\mu$",
-        'ν' => "$\\nu$",
-        'ξ' => "$\\xi$",
-        'π' => "$\\pi$",
-        'ρ' => "$\\rho$",
-        'σ' => "$\\sigma$",
-        'τ' => "$\\tau$",
-        'φ' => "$\\varphi$",
-        'χ' => "$\\chi$",
-        'ψ' => "$\\psi$",
-        'ω' => "$\\omega$",
-        'Γ' => "$\\Gamma$",
-        'Δ' => "$\\Delta$",
-        'Θ' => "$\\Theta$",
-        'Λ' => "$\\Lambda$",
-        'Π' => "$\\Pi$",
-        'Σ' => "$\\Sigma$",
-        'Φ' => "$\\Phi$",
-        'Ψ' => "$\\Psi$",
-        'Ω' => "$\\Omega$",
-        _ => return None,
-    })
+/// Characters in the longest cell of each column, its heading among them.
+fn widths(table: &Table) -> Vec<usize> {
+    let longest = |(column, head): (usize, &Column)| {
+        let cells = table.rows.iter().map(|row| table.cell(row, column).shown().chars().count());
+        cells.chain([head.heading().chars().count()]).max().unwrap_or(0)
+    };
+    table.columns.iter().enumerate().map(longest).collect()
+}
+
+/// Characters in a row, with the spaces between columns.
+fn width(table: &Table) -> usize {
+    widths(table).iter().map(|width| width + 2).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Column;
-
-    #[test]
-    fn special_characters_are_escaped() {
-        let cases = [
-            ("50 % & a_b #1 $x", "50 \\% \\& a\\_b \\#1 \\$x"),
-            ("{~^\\}", "\\{\\textasciitilde{}\\textasciicircum{}\\textbackslash{}\\}"),
-            ("λ*", "$\\lambda$$^{*}$"),
-            ("τ ρ ± – → ≤ × …", "$\\tau$ $\\rho$ $\\pm$ -- $\\rightarrow$ $\\leq$ $\\times$ \\ldots{}"),
-            ("--shard", "-{}-shard"),
-            ("set `a_b` or `c`", "set \\texttt{a\\_b} or \\texttt{c}"),
-            ("one ` tick", "one \\textasciigrave{} tick"),
-            ("[1, 2]", "{[}1, 2{]}"),
-            ("Erlang é 中", "Erlang é {[}U+4E2D{]}"),
-            ("two\nlines", "two lines"),
-        ];
-        for (text, tex) in cases {
-            assert_eq!(escape(text), tex, "{text}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_mathematics() {
-        assert_eq!(cell(&Cell::number(1.5e-6)), "$1.500\\times 10^{-6}$");
-        assert_eq!(cell(&Cell::number(-2.0)), "$-2.000$");
-        assert_eq!(cell(&Cell::interval(2.0, 1.9, 2.1)), "2.00 $\\pm$ 0.10");
-        assert_eq!(cell(&Cell::interval(0.02, -0.001, 0.08)), "0.020 {[}$-0.001$, 0.080{]}");
-        assert_eq!(cell(&Cell::Absent), "--");
-    }
 
     #[test]
     fn a_document_is_whole() {
         let mut table = Table::new("Load ρ = λ/λ*", vec![Column::text("name"), Column::number("wait", "s")]);
         table.row(vec![Cell::text("a_b"), Cell::number(1.5)]);
         table.row(vec![Cell::text("[c]"), Cell::Absent]);
+        table.row(vec![Cell::text("d"), Cell::interval(12.35, 12.23, 12.47)]);
         table.note("95 % intervals");
-        insta::assert_snapshot!(document(&[table]), @r#"
-        \documentclass{article}
-        \usepackage[T1]{fontenc}
-        \usepackage[utf8]{inputenc}
-        \usepackage{textcomp}
-        \IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
-        \usepackage{booktabs}
-        \usepackage[margin=2cm]{geometry}
-        \begin{document}
+        table.label = "tab:load}".to_owned();
+        insta::assert_snapshot!(document(&[table]));
+    }
 
-        \begin{table}[htbp]
-        \centering
-        \caption{Load $\rho$ = $\lambda$/$\lambda$$^{*}$}\smallskip
-        \begin{tabular}{lr}
-        \toprule
-        name & wait (s) \\
-        \midrule
-        a\_b & 1.500 \\
-        {[}c{]} & -- \\
-        \bottomrule
-        \end{tabular}
-        \par\smallskip
-        \begin{minipage}{0.9\linewidth}\footnotesize
-        95 \% intervals\par
-        \end{minipage}
-        \end{table}
-
-        \end{document}
-        "#);
+    #[test]
+    fn long_tables_break_and_wide_ones_fit() {
+        let mut table = Table::new("Long", vec![Column::text("what it does"), Column::number("n", "")]);
+        for k in 0..60 {
+            table.row(vec![Cell::text("word ".repeat(30)), Cell::Count(k)]);
+        }
+        let long = fragment(&table);
+        assert!(
+            long.contains("\\begin{longtable}{>{\\raggedright\\arraybackslash}p{") && long.contains("\\endhead"),
+            "{long}"
+        );
+        table.rows.truncate(3);
+        let wide = fragment(&table);
+        assert!(wide.contains("\\begin{table}") && wide.contains("\\resizebox{\\linewidth}"), "{wide}");
+        assert!(fragments(&[table]).starts_with("% needs \\usepackage{array,"));
     }
 }

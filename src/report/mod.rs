@@ -10,6 +10,7 @@ pub mod experiment;
 mod fan;
 pub mod file;
 mod gate;
+mod html;
 pub mod json;
 mod judge;
 pub mod latex;
@@ -29,6 +30,7 @@ mod solution;
 pub mod text;
 mod traffic;
 mod validate;
+mod whole;
 
 pub use crate::answer::number;
 pub use crate::answer::plot::{Heat, HeatCell, HeatMap, Lane, Lanes, Picture, Plot, Series, Span, Style};
@@ -36,17 +38,19 @@ pub use crate::answer::table::{self, Align, Cell, Column, Table};
 pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml, roofline_table};
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
+pub use html::{Origin, page};
 pub use json::{compare_json, simulate_json, solve_json};
 pub use judge::{judge_plot, judge_tables};
 pub use limits::{margin_table, region_table, sensitivity_table};
 pub use path::{path_json, path_report};
-pub use plot::{Theme, picture_svg, render_svg};
+pub use plot::{Form, Theme, picture_svg, picture_text, render_svg};
 pub use queue::{model_list, queue_plot, queue_report};
 pub use reproduce::studies_table;
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use traffic::{fit_svg, fit_tables, traffic_svg, traffic_tables};
 pub use validate::{case_tables, cases_table, validate_tables};
+pub use whole::{Report, Setting};
 
 use crate::answer::compare::CompareRow;
 use crate::answer::trust::Evidence;
@@ -64,6 +68,8 @@ pub enum Format {
     Csv,
     /// A LaTeX document that compiles as it is.
     Latex,
+    /// The same tables without the document around them, for `\input`.
+    LatexFragment,
 }
 
 /// One table in the given format, ending in a newline.
@@ -82,34 +88,34 @@ pub fn render_all(tables: &[Table], format: Format) -> String {
         Format::Json => pretty(&tables.iter().map(json::table_json).collect()),
         Format::Csv => tables.iter().map(csv::table_csv).collect::<Vec<_>>().join("\n"),
         Format::Latex => latex::document(tables),
+        Format::LatexFragment => latex::fragments(tables),
     }
 }
 
-/// The analytic answer in the given format, with what the gate has seen of each figure. CSV is one table of quantities; JSON is
-/// [`solve_json`].
-pub fn solve_report(solution: &FluidSolution, evidence: &Evidence, format: Format) -> String {
-    match format {
-        Format::Json => pretty(&solve_json(solution, evidence)),
-        Format::Csv => csv::table_csv(&solution::solve_list(solution, evidence)),
-        _ => render_all(&solve_tables(solution, evidence), format),
+/// The analytic answer, with what the gate has seen of each figure. CSV is one table of quantities; JSON is [`solve_json`].
+pub fn solve_report(solution: &FluidSolution, evidence: &Evidence) -> Report {
+    Report {
+        json: Some(solve_json(solution, evidence)),
+        csv: Some(csv::table_csv(&solution::solve_list(solution, evidence))),
+        ..solve_tables(solution, evidence).into()
     }
 }
 
-/// The simulated answer in the given format. CSV is one table of quantities; JSON is [`simulate_json`].
-pub fn simulate_report(solution: &SimulatedSolution, format: Format) -> String {
-    match format {
-        Format::Json => pretty(&simulate_json(solution)),
-        Format::Csv => csv::table_csv(&solution::simulate_list(solution)),
-        _ => render_all(&simulate_tables(solution), format),
+/// The simulated answer. CSV is one table of quantities; JSON is [`simulate_json`].
+pub fn simulate_report(solution: &SimulatedSolution) -> Report {
+    Report {
+        json: Some(simulate_json(solution)),
+        csv: Some(csv::table_csv(&solution::simulate_list(solution))),
+        ..simulate_tables(solution).into()
     }
 }
 
-/// The comparison in the given format. CSV is one table of quantities; JSON is [`compare_json`].
-pub fn compare_report(rows: &[CompareRow], evidence: &Evidence, notes: &[String], format: Format) -> String {
-    match format {
-        Format::Json => pretty(&compare_json(rows, evidence, notes)),
-        Format::Csv => csv::table_csv(&solution::compare_list(rows)),
-        _ => render_all(&compare_tables(rows, evidence, notes), format),
+/// The comparison. CSV is one table of quantities; JSON is [`compare_json`].
+pub fn compare_report(rows: &[CompareRow], evidence: &Evidence, notes: &[String]) -> Report {
+    Report {
+        json: Some(compare_json(rows, evidence, notes)),
+        csv: Some(csv::table_csv(&solution::compare_list(rows))),
+        ..compare_tables(rows, evidence, notes).into()
     }
 }
 

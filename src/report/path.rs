@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::solution::{solve_list, value_table};
 use super::table::{Cell, Table};
-use super::{Format, csv, json as contract, pretty, render_all, solve_json, solve_tables};
+use super::{Report, csv, json as contract, solve_json, solve_tables};
 use crate::answer::FluidSolution;
 use crate::answer::trust::Evidence;
 use crate::fluid::{Form, Path, PathSummary};
@@ -13,32 +13,16 @@ use crate::fluid::{Form, Path, PathSummary};
 const METHOD: &str = "fluid";
 
 /// The analytic answer, where there is one, and the path's figures after it. CSV is one table of quantities.
-pub fn path_report(answer: Option<(&FluidSolution, &Evidence)>, path: &Path, format: Format) -> String {
-    match format {
-        Format::Json => {
-            let mut object = answer.map_or_else(|| json!({}), |(solution, evidence)| solve_json(solution, evidence));
-            object["path"] = path_json(path);
-            pretty(&object)
-        }
-        Format::Csv => {
-            let mut list =
-                answer.map_or_else(|| value_table(""), |(solution, evidence)| solve_list(solution, evidence));
-            for (name, value, unit) in figures(&path.summary()) {
-                list.row(vec![
-                    Cell::text(format!("path.{name}")),
-                    Cell::maybe(value),
-                    Cell::text(unit),
-                    Cell::text(METHOD),
-                ]);
-            }
-            csv::table_csv(&list)
-        }
-        Format::Table | Format::Latex => {
-            let mut tables = answer.map_or_else(Vec::new, |(solution, evidence)| solve_tables(solution, evidence));
-            tables.push(path_table(path));
-            render_all(&tables, format)
-        }
+pub fn path_report(answer: Option<(&FluidSolution, &Evidence)>, path: &Path) -> Report {
+    let mut object = answer.map_or_else(|| json!({}), |(solution, evidence)| solve_json(solution, evidence));
+    object["path"] = path_json(path);
+    let mut list = answer.map_or_else(|| value_table(""), |(solution, evidence)| solve_list(solution, evidence));
+    for (name, value, unit) in figures(&path.summary()) {
+        list.row(vec![Cell::text(format!("path.{name}")), Cell::maybe(value), Cell::text(unit), Cell::text(METHOD)]);
     }
+    let mut tables = answer.map_or_else(Vec::new, |(solution, evidence)| solve_tables(solution, evidence));
+    tables.push(path_table(path));
+    Report { json: Some(object), csv: Some(csv::table_csv(&list)), ..tables.into() }
 }
 
 /// The path's figures with stable names, and the form that was used.
@@ -103,6 +87,7 @@ fn form_name(form: Form) -> &'static str {
 mod tests {
     use super::*;
     use crate::fluid::PathPoint;
+    use crate::report::{Format, Setting};
 
     fn path() -> Path {
         let point =
@@ -124,7 +109,7 @@ mod tests {
             "path.peak_kv_tokens,900.0,tokens,fluid",
             "path.growth_per_s,0.0,requests/s,fluid",
         ];
-        assert_eq!(path_report(None, &path(), Format::Csv).lines().collect::<Vec<_>>(), rows);
+        assert_eq!(path_report(None, &path()).text(Format::Csv, &Setting::default()).lines().collect::<Vec<_>>(), rows);
         let answer = path_json(&path());
         assert_eq!((answer["peak_waiting"].as_f64(), answer["peak_waiting_s"].as_f64()), (Some(50.0), Some(10.0)));
         assert!((answer["drain_s"].as_f64().unwrap() - 9.8).abs() < 1e-12);

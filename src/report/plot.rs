@@ -1,6 +1,7 @@
 //! Pictures on paper and on a terminal. What is shown stands in [`Picture`]; its form is chosen by the name of the file.
 
 mod axis;
+mod data;
 mod heat;
 mod labels;
 mod lanes;
@@ -8,6 +9,8 @@ mod panels;
 #[cfg(test)]
 mod samples;
 pub(super) mod svg;
+mod terminal;
+mod tex;
 pub(super) mod theme;
 mod thin;
 
@@ -24,15 +27,47 @@ const LINE: f64 = 22.0;
 
 /// The panels, one below the other over one x axis, as the text of an SVG file for paper.
 pub fn render_svg(plots: &[Plot]) -> String {
-    panels::render_panels(plots, Some(Theme::Light))
+    panels::render_panels(plots, Some(Theme::Light), WIDTH)
+}
+
+/// The form of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Scalable, for documents and browsers.
+    Svg {
+        /// Its colours.
+        theme: Theme,
+    },
+    /// pgfplots, for `\\input`.
+    Tex,
+    /// What is drawn, as a table.
+    Csv,
+    /// Characters on a terminal.
+    Text {
+        /// How many characters wide.
+        columns: usize,
+        /// Whether the terminal shows colours.
+        colour: bool,
+    },
+}
+
+/// The picture in that form, ending in a newline.
+pub fn picture_text(picture: &Picture, form: Form) -> String {
+    match form {
+        Form::Svg { theme } => picture_svg(picture, Some(theme), WIDTH),
+        Form::Tex => tex::picture_tex(picture),
+        Form::Csv => data::picture_csv(picture),
+        Form::Text { columns, colour } => terminal::picture_terminal(picture, columns, colour),
+    }
 }
 
 /// The picture as the text of an SVG file; without a theme for a page that holds the style sheet itself.
-pub fn picture_svg(picture: &Picture, theme: Option<Theme>) -> String {
+/// `width` is in pixels; a heat map is as wide as its cells.
+pub fn picture_svg(picture: &Picture, theme: Option<Theme>, width: f64) -> String {
     match picture {
-        Picture::Panels(plots) => panels::render_panels(plots, theme),
+        Picture::Panels(plots) => panels::render_panels(plots, theme, width),
         Picture::Heat(map) => heat::render_heat(map, theme),
-        Picture::Lanes(lanes) => lanes::render_lanes(lanes, theme),
+        Picture::Lanes(lanes) => lanes::render_lanes(lanes, theme, width),
     }
 }
 

@@ -1,22 +1,24 @@
 //! Queueing models on paper: one point as a list of quantities, a range as a table with a row for each value.
 
 use super::table::{Cell, Column, Table};
-use super::{Format, Plot, Series, render};
+use super::{Format, Plot, Report, Series, csv, render};
 use crate::study::queues::question::{Compared, Findings, Found, Point, Simulator};
 use crate::study::queues::{Model, Quantity, catalogue};
 
 /// Significant digits of a theory's figure.
 const DIGITS: usize = 6;
 
-/// The findings in the given format, as one table.
-pub fn queue_report(findings: &Findings, format: Format) -> String {
-    let for_programs = matches!(format, Format::Csv | Format::Json);
-    let mut table = match (&findings.range, findings.simulation) {
-        (Some(range), None) => by_value(findings, range, for_programs),
-        _ => by_quantity(findings, for_programs),
+/// The findings as one table: with names for people, with keys for programs.
+pub fn queue_report(findings: &Findings) -> Report {
+    let of = |for_programs: bool| {
+        let mut table = match (&findings.range, findings.simulation) {
+            (Some(range), None) => by_value(findings, range, for_programs),
+            _ => by_quantity(findings, for_programs),
+        };
+        notes(&mut table, findings);
+        table
     };
-    notes(&mut table, findings);
-    render(&table, format)
+    Report { csv: Some(csv::table_csv(&of(true))), tables: vec![of(false)], ..of(true).into() }
 }
 
 /// A row for every quantity, at every value of the range.

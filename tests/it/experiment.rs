@@ -229,12 +229,12 @@ fn a_run_is_drawn() {
         "Completed",
         "Throughput over a twentieth of the run",
     ] {
-        assert_eq!(dynamics.matches(&format!("\n{title}\n")).count(), 1, "{title}");
+        assert_eq!(dynamics.matches(&format!(">{title}</text>")).count(), 1, "{title}");
     }
     let timeline = read("crowded-timeline.svg");
     for word in ["waiting", "executing", "preempted", "time (s)"] {
-        assert_eq!(timeline.matches(&format!("\n{word}\n")).count(), 1, "{word}");
+        assert_eq!(timeline.matches(&format!(">{word}</text>")).count(), 1, "{word}");
     }
-    assert!(timeline.contains("\nS:1\n"), "nobody was preempted");
+    assert!(timeline.contains(">S:1</text>"), "nobody was preempted");
     assert!(!dynamics.contains("NaN") && !timeline.contains("NaN") && timeline.matches("<rect").count() > 20);
 }

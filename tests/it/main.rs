@@ -20,6 +20,7 @@ mod limits;
 mod mixed_laws;
 mod models;
 mod paper;
+mod pictures;
 mod queue;
 mod readme;
 mod real_traffic;

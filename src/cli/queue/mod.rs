@@ -2,11 +2,10 @@
 
 mod commands;
 
-use std::path::PathBuf;
-
 use commands::Chosen;
 
 use super::common::{OutputArgs, check_files, check_trials};
+use super::plot::PlotArgs;
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::report::{self, Format};
@@ -39,9 +38,9 @@ struct Options {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     customers: Option<u64>,
 
-    /// Plot times and numbers over the range as SVG
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
+    // Shows times and numbers over the range.
+    #[command(flatten)]
+    plot: PlotArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -58,9 +57,11 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
 }
 
 fn model(model: &'static Model, parameters: &Parameters, options: &Options, seed: u64) -> anyhow::Result<Outcome> {
-    check_files(&[("--out", options.output.out.as_deref()), ("--plot", options.plot.as_deref())])?;
+    options.plot.check()?;
+    let [out, page] = options.output.files();
+    check_files(&[out, page, ("--plot", options.plot.file())])?;
     let points = question::points(model, parameters).map_err(as_option)?;
-    if options.plot.is_some() && points < 2 {
+    if options.plot.wanted() && points < 2 {
         return Err(usage_error(
             "--plot",
             "needs a range",
@@ -71,10 +72,15 @@ fn model(model: &'static Model, parameters: &Parameters, options: &Options, seed
     let bar = Progress::over(simulation.map_or(0, |simulation| simulation.trials) * points as u64, "simulating");
     let findings = question::ask(model, parameters, simulation, &|| bar.advance()).map_err(as_option)?;
     bar.finish();
-    if let Some(file) = &options.plot {
-        report::file::write_whole(file, &report::render_svg(&report::queue_plot(&findings)))?;
+    let report = report::queue_report(&findings);
+    let title = report.tables.first().map_or_else(String::new, |table| table.title.clone());
+    let mut report = report.titled(&title);
+    if points > 1 {
+        let picture = report::queue_plot(&findings).into();
+        options.plot.draw(&picture)?;
+        report = report.with_picture(picture);
     }
-    options.output.write(&report::queue_report(&findings, options.output.format()))?;
+    options.output.deliver(&report, simulation.map(|_| seed))?;
     Ok(if findings.agree() { Outcome::Fine } else { Outcome::CheckFailed })
 }
 

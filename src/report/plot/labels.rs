@@ -85,6 +85,11 @@ impl EndLabel {
         self.lines.iter().map(|line| text_width(line, SIZE)).fold(0.0, f64::max)
     }
 
+    /// Its middle, as a part of the height of the axes from below.
+    pub fn part(&self, height: f64) -> f64 {
+        1.0 - self.middle / height
+    }
+
     fn height(&self) -> f64 {
         LINE * self.lines.len() as f64
     }

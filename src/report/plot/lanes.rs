@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::svg::{Anchor, Svg, text_width};
 use super::theme::Theme;
-use super::{EDGE, LINE, WIDTH};
+use super::{EDGE, LINE};
 use crate::answer::plot::{Lane, Lanes};
 
 /// Height of one lane, and of its bar.
@@ -12,7 +12,7 @@ const BAR: f64 = 11.0;
 const SIZE: f64 = 12.0;
 
 /// The class of a phase's colour: the first, that of waiting, is neutral.
-fn phase_class(phase: usize) -> String {
+pub(super) fn phase_class(phase: usize) -> String {
     match phase {
         0 => "neutral".to_owned(),
         k => format!("c{}", (k - 1) % super::theme::COLOURS),
@@ -20,7 +20,7 @@ fn phase_class(phase: usize) -> String {
 }
 
 /// The lanes as the text of an SVG file.
-pub fn render_lanes(picture: &Lanes, theme: Option<Theme>) -> String {
+pub fn render_lanes(picture: &Lanes, theme: Option<Theme>, whole: f64) -> String {
     let lanes = &picture.lanes;
     let mut svg = Svg::default();
     svg.text("title", (EDGE, EDGE + LINE / 2.0 + 5.0), Anchor::Start, &picture.title);
@@ -34,7 +34,7 @@ pub fn render_lanes(picture: &Lanes, theme: Option<Theme>) -> String {
     let top = EDGE + 2.0 * LINE + 12.0;
     let left = 2.0 * EDGE + lanes.iter().map(|lane| text_width(&lane.label, SIZE)).fold(10.0, f64::max);
     let notes = lanes.iter().map(|lane| text_width(&lane.note, SIZE)).fold(0.0, f64::max);
-    let width = WIDTH - left - EDGE - 6.0 - notes.max(10.0);
+    let width = whole - left - EDGE - 6.0 - notes.max(10.0);
     let ends = lanes.iter().flat_map(|lane| lane.spans.iter().flat_map(|span| [span.from, span.to]));
     let x = Axis::snug(ends);
     let bottom = top + LANE * lanes.len().max(1) as f64 + 4.0;
@@ -49,7 +49,7 @@ pub fn render_lanes(picture: &Lanes, theme: Option<Theme>) -> String {
     for (row, lane) in lanes.iter().enumerate() {
         draw_lane(&mut svg, lane, &x, (left, width), top + LANE * (row as f64 + 0.5));
     }
-    svg.whole(&picture.title, (WIDTH, bottom + 38.0 + EDGE), theme)
+    svg.whole(&picture.title, (whole, bottom + 38.0 + EDGE), theme)
 }
 
 fn draw_lane(svg: &mut Svg, lane: &Lane, x: &Axis, (left, width): (f64, f64), middle: f64) {
@@ -72,11 +72,11 @@ mod tests {
 
     #[test]
     fn every_life_has_its_lane_and_its_note() {
-        let svg = render_lanes(&lanes(), Some(Theme::Light));
+        let svg = render_lanes(&lanes(), Some(Theme::Light), 760.0);
         for word in ["time (s)", "waiting", "executing", "r1", "r2", "S:2"] {
             assert_eq!(svg.matches(&format!(">{word}<")).count(), 1, "{word}");
         }
         assert_eq!((svg.matches("fill neutral").count(), svg.matches("fill c0").count()), (3, 3));
-        assert!(render_lanes(&Lanes { title: "none".into(), ..Lanes::default() }, None).contains(">none<"));
+        assert!(render_lanes(&Lanes { title: "none".into(), ..Lanes::default() }, None, 760.0).contains(">none<"));
     }
 }

@@ -7,7 +7,7 @@ use super::labels::{
 use super::svg::{Anchor, Svg, text_width};
 use super::theme::Theme;
 use super::thin::thinned;
-use super::{EDGE, LINE, WIDTH};
+use super::{EDGE, LINE};
 use crate::answer::plot::{Plot, Series, Style};
 
 /// Height of a panel's axes: among others, and alone.
@@ -63,24 +63,27 @@ impl Head {
 }
 
 /// The panels as the text of an SVG file.
-pub fn render_panels(plots: &[Plot], theme: Option<Theme>) -> String {
+pub fn render_panels(plots: &[Plot], theme: Option<Theme>, whole: f64) -> String {
     let body = if plots.len() > 1 { BODY } else { SINGLE_BODY };
     let x = x_axis(plots);
     let y: Vec<Axis> = plots.iter().map(y_axis).collect();
     let labels: Option<Vec<Vec<EndLabel>>> =
         plots.iter().zip(&y).map(|(plot, y)| end_labels(plot, (&x, y), body)).collect();
+    // On a narrow picture names beside the axes would leave little of them.
+    let fits = |labels: &Vec<Vec<EndLabel>>| labels.iter().flatten().all(|label| label.width() <= whole / 4.5);
+    let labels = labels.filter(fits);
     let tick =
         |axis: &Axis| axis.ticks.iter().map(|tick| text_width(&axis.label(*tick), TICK_SIZE)).fold(0.0, f64::max);
     let left = 2.0 * EDGE + y.iter().map(tick).fold(20.0, f64::max);
     let widest = labels.iter().flatten().flatten().map(EndLabel::width).fold(0.0, f64::max);
     let right = if widest > 0.0 { EDGE + 10.0 + widest } else { RIGHT };
-    let width = WIDTH - left - right;
+    let width = whole - left - right;
     let mut svg = Svg::default();
     let mut top = 0.0;
     for (k, plot) in plots.iter().enumerate() {
         let with_legend = labels.is_none() && !(k > 0 && entries(plot) == entries(&plots[k - 1]));
-        let legend = if with_legend { legend_rows(entries(plot), WIDTH - 2.0 * EDGE) } else { Vec::new() };
-        let marks = mark_rows(plot, &x, (left, width));
+        let legend = if with_legend { legend_rows(entries(plot), whole - 2.0 * EDGE) } else { Vec::new() };
+        let marks = mark_rows(plot, &x, (left, width), whole);
         let head = Head { title: !plot.title.is_empty(), legend, marks };
         let frame = Frame { left, top: top + head.height(), width, height: body, x: &x, y: &y[k] };
         draw_head(&mut svg, plot, &head, top);
@@ -97,7 +100,7 @@ pub fn render_panels(plots: &[Plot], theme: Option<Theme>) -> String {
         top = frame.bottom() + TICKS + if named { NAME } else { 0.0 };
     }
     let title = plots.first().map_or("", |plot| plot.title.as_str());
-    svg.whole(title, (WIDTH, (top + EDGE).max(4.0 * EDGE)), theme)
+    svg.whole(title, (whole, (top + EDGE).max(4.0 * EDGE)), theme)
 }
 
 pub(super) fn x_axis(plots: &[Plot]) -> Axis {
@@ -131,13 +134,13 @@ fn bar_width(series: &Series) -> Option<f64> {
 }
 
 /// The marks in rows in which their labels do not meet.
-fn mark_rows(plot: &Plot, x: &Axis, (left, width): (f64, f64)) -> Vec<Vec<Mark>> {
+fn mark_rows(plot: &Plot, x: &Axis, (left, width): (f64, f64), whole: f64) -> Vec<Vec<Mark>> {
     let mut rows: Vec<Vec<Mark>> = Vec::new();
     for (at, label) in &plot.marks {
         let Some(placed) = x.place(*at) else { continue };
         let at = left + width * x.part(placed);
         let wide = text_width(label, TICK_SIZE);
-        let start = (at - wide / 2.0).clamp(EDGE, (WIDTH - EDGE - wide).max(EDGE));
+        let start = (at - wide / 2.0).clamp(EDGE, (whole - EDGE - wide).max(EDGE));
         let end_of = |mark: &Mark| mark.left + text_width(&mark.label, TICK_SIZE);
         let free =
             |row: &Vec<Mark>| row.iter().all(|mark| end_of(mark) + 10.0 <= start || start + wide + 10.0 <= mark.left);
@@ -226,7 +229,7 @@ fn draw_series(svg: &mut Svg, series: &Series, colour: Option<usize>, frame: &Fr
                 let run = if series.style == Style::Step { stepped(&run) } else { run };
                 let run = thinned(&run, frame.x.low..frame.x.high, 2 * frame.width as usize);
                 let run: Vec<(f64, f64)> = run.into_iter().map(|placed| frame.at(placed)).collect();
-                let kind = if turns(&run) > frame.width / 4.0 { format!("{kind} dense") } else { kind.to_owned() };
+                let kind = if turns(&run) > frame.width / 2.0 { format!("{kind} dense") } else { kind.to_owned() };
                 match run[..] {
                     [single] => svg.circle(&format!("dot {class}"), single, 2.5),
                     _ => svg.path(&format!("{kind} {class}"), &run),

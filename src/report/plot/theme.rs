@@ -19,7 +19,7 @@ pub(super) const COLOURS: usize = 7;
 pub(super) const PALETTE: [&str; COLOURS] = ["0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "555F6B"];
 
 /// Darker where the words of a colour would be too faint on white.
-const WORDS: [&str; COLOURS] = ["0068A3", "B84F00", "007F5C", "A6497D", "8F6300", "1F78A8", "555F6B"];
+pub(super) const WORDS: [&str; COLOURS] = ["0068A3", "B84F00", "007F5C", "A6497D", "8F6300", "1F78A8", "555F6B"];
 
 /// The same hues, lighter, for a dark ground; words have the same.
 const DARK_PALETTE: [&str; COLOURS] = ["4BA7E8", "F2864A", "35C79F", "E3A3CA", "F2BC57", "A5DBFA", "B4BCC6"];
