@@ -27,7 +27,7 @@ pub use record::{
     ClassTally, Event, EventKind, Observer, Queues, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window,
     Work,
 };
-pub use source::{BLOCK_S, Feed};
+pub use source::{Arrival, BLOCK_S, Feed};
 
 /// Runs one trial of a validated scenario.
 pub fn simulate(scenario: &Scenario, options: &Options) -> Run {

@@ -131,7 +131,6 @@ impl Source {
     }
 
     /// The arrivals of `scenario`, but these in place of its traffic; they come in order of time.
-    #[cfg(test)]
     pub fn of(scenario: &Scenario, mut arrivals: Vec<Arrival>) -> Self {
         arrivals.reverse();
         let kind = Kind::Replay { trace: Arc::default(), next: 0, origin: Time::ZERO, scale: 1.0 };
