@@ -31,6 +31,8 @@ pub struct Arrival {
     pub emitted: i64,
     /// When it emitted the first of them.
     pub first_token: Time,
+    /// When it left the instance that processed its prompt, if another did.
+    pub left: Time,
     /// When it came to this instance, if not on arrival.
     pub joined: Time,
     /// Whether its prompt was processed by another instance.
@@ -51,6 +53,7 @@ impl Arrival {
             lot: 0,
             emitted: 0,
             first_token: Time::ZERO,
+            left: Time::ZERO,
             joined: Time::ZERO,
             handed_over: false,
             hashes: (0, 0),

@@ -217,6 +217,34 @@ fn requests_go_from_prefill_over_the_link_to_decode() {
     assert_eq!(without_work(&run), without_work(&stepping));
 }
 
+/// ∫ N dt = Σ time in system, to the attosecond, when what is on the link is in N.
+#[test]
+fn littles_law_holds_over_both_pools_and_the_link() {
+    let mut checked = 0;
+    for seed in 0..400 {
+        let case = case(seed, Traffic::Trace, Family::ALL);
+        let contention = if seed % 2 == 0 { Contention::Fifo } else { Contention::None };
+        let link = Some(Link { tokens_per_s: 500.0, latency_s: 0.01, contention });
+        let pool = disaggregated(1.0, 2, link).cluster.and_then(|cluster| cluster.prefill);
+        let cluster = Cluster { prefill: pool, link, ..Cluster::replicas(2, Routing::RoundRobin) };
+        let split = with(&case.scenario, cluster);
+        if split.validate().is_err() {
+            continue;
+        }
+        let options = Options { limit: Time(case.options.horizon.0 * 50), ..case.options.clone() };
+        let (run, requests) = watched(&split, &options);
+        if run.in_system > 0 || run.totals.completed == 0 {
+            continue;
+        }
+        let done = requests.iter().filter_map(|request| Some(request.completed?.0 - request.arrival.0));
+        let totals = &run.totals;
+        assert_eq!(totals.waiting + totals.running + totals.swapped + totals.between, done.sum(), "case {seed}");
+        assert!(totals.between > 0, "case {seed}");
+        checked += 1;
+    }
+    assert!(checked > 100, "{checked}");
+}
+
 /// Whatever engine the scenario names, a decode pool only decodes, so that requests join it at every boundary.
 #[test]
 fn decode_pools_leap_without_changing_a_bit_under_every_engine() {
