@@ -1,7 +1,7 @@
 //! How many tokens a prompt or an output has: laws on the whole numbers from 1.
 
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
+use rand_distr::{Distribution, Exp1, Gamma, StandardNormal, Zipf};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
 use statrs::function::gamma::{gamma, gamma_ur};
@@ -64,6 +64,22 @@ pub enum LengthLaw {
         /// Longest length the server allows; longer draws stop there.
         max: u64,
     },
+    /// A Pareto variable, P(X > x) = (min/x)^shape from `min` on, rounded to a whole number, then clamped to 1..=max.
+    Pareto {
+        /// Where it begins.
+        min: u64,
+        /// Shape: the smaller, the heavier the tail; without the clamp the mean is infinite up to 1, the variance up to 2.
+        shape: f64,
+        /// Longest length the server allows; longer draws stop there.
+        max: u64,
+    },
+    /// P(X = k) ∝ k^−exponent, 1 ≤ k ≤ max.
+    Zipf {
+        /// The exponent.
+        exponent: f64,
+        /// Longest length.
+        max: u64,
+    },
     /// One of several laws, drawn by weight.
     Mixture {
         /// The parts with their weights.
@@ -112,6 +128,13 @@ impl LengthLaw {
                 let unit: f64 = Exp1.sample(rng);
                 ((weibull_scale(*mean, *shape) * unit.powf(1.0 / shape)).round() as u64).clamp(1, *max)
             }
+            Self::Pareto { min, shape, max } => {
+                let uniform = 1.0 - rng.random::<f64>();
+                ((*min as f64 * uniform.powf(-1.0 / shape)).round() as u64).clamp(1, *max)
+            }
+            Self::Zipf { exponent, max } => {
+                Zipf::new(*max as f64, *exponent).map_or(1, |law| (law.sample(rng) as u64).clamp(1, *max))
+            }
             Self::Mixture { parts } => {
                 let mut rest = rng.random::<f64>() * parts.iter().map(|part| part.weight).sum::<f64>();
                 for part in parts {
@@ -148,6 +171,8 @@ impl LengthLaw {
                 let scale = weibull_scale(*mean, *shape);
                 rounded_table(*max, |x| (-(x / scale).powf(*shape)).exp())
             }
+            Self::Pareto { min, shape, max } => rounded_table(*max, |x| (*min as f64 / x).powf(*shape).min(1.0)),
+            Self::Zipf { exponent, max } => zipf_table(*exponent, *max),
             Self::Mixture { parts } => mixture_table(parts),
             Self::Empirical { values } => {
                 let mass = 1.0 / values.len() as f64;
@@ -163,7 +188,9 @@ impl LengthLaw {
             Self::Uniform { max, .. }
             | Self::Lognormal { max, .. }
             | Self::Gamma { max, .. }
-            | Self::Weibull { max, .. } => Some(*max),
+            | Self::Weibull { max, .. }
+            | Self::Pareto { max, .. }
+            | Self::Zipf { max, .. } => Some(*max),
             Self::Geometric { mean } => (*mean == 1.0).then_some(1),
             Self::Mixture { parts } => {
                 parts.iter().map(|part| part.law.longest()).try_fold(0, |longest, x| Some(longest.max(x?)))
@@ -176,8 +203,12 @@ impl LengthLaw {
     pub fn shortest(&self) -> u64 {
         match self {
             Self::Constant { tokens } => *tokens,
-            Self::Uniform { min, .. } => *min,
-            Self::Geometric { .. } | Self::Lognormal { .. } | Self::Gamma { .. } | Self::Weibull { .. } => 1,
+            Self::Uniform { min, .. } | Self::Pareto { min, .. } => *min,
+            Self::Geometric { .. }
+            | Self::Lognormal { .. }
+            | Self::Gamma { .. }
+            | Self::Weibull { .. }
+            | Self::Zipf { .. } => 1,
             Self::Mixture { parts } => parts.iter().map(|part| part.law.shortest()).min().unwrap_or(1),
             Self::Empirical { values } => values.iter().min().copied().unwrap_or(1),
         }
@@ -218,6 +249,18 @@ impl LengthLaw {
                 require_positive("mean", *mean)?;
                 require_at_most("mean", *mean, MAX_LENGTH as f64)?;
                 require_within("shape", *shape, 0.1, 100.0)?;
+                require_at_least_one("max", *max)
+            }
+            Self::Pareto { min, shape, max } => {
+                require_at_least_one("min", *min)?;
+                require_within("shape", *shape, 0.1, 100.0)?;
+                if max < min {
+                    return Err(ScenarioError::at("max", format!("is `{max}`, below min `{min}`"), "give max ≥ min"));
+                }
+                Ok(())
+            }
+            Self::Zipf { exponent, max } => {
+                require_within("exponent", *exponent, 0.1, 20.0)?;
                 require_at_least_one("max", *max)
             }
             Self::Mixture { parts } => validate_mixture(parts),
@@ -305,6 +348,14 @@ fn geometric_table(mean: f64) -> Vec<f64> {
     table
 }
 
+fn zipf_table(exponent: f64, max: u64) -> Vec<f64> {
+    let mut table: Vec<f64> = (0..=max).map(|k| if k == 0 { 0.0 } else { (k as f64).powf(-exponent) }).collect();
+    // The smallest first, for the last digit.
+    let sum: f64 = table.iter().rev().sum();
+    table.iter_mut().for_each(|mass| *mass /= sum);
+    table
+}
+
 /// The table of a variable with this survival function, rounded to a whole number and clamped to 1..=max.
 fn rounded_table(max: u64, survival: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut table = Vec::with_capacity(max as usize + 1);
@@ -361,6 +412,10 @@ mod tests {
             LengthLaw::Gamma { mean: 5000.0, cv: 0.02, max: 100_000 },
             LengthLaw::Weibull { mean: 50.0, shape: 0.5, max: 100_000 },
             LengthLaw::Weibull { mean: 1.2, shape: 3.0, max: 9 },
+            LengthLaw::Pareto { min: 20, shape: 2.5, max: 4000 },
+            LengthLaw::Pareto { min: 3, shape: 0.8, max: 50 },
+            LengthLaw::Zipf { exponent: 2.0, max: 3000 },
+            LengthLaw::Zipf { exponent: 0.5, max: 40 },
             LengthLaw::Mixture {
                 parts: vec![
                     MixturePart { weight: 3.0, law: LengthLaw::Constant { tokens: 64 } },
@@ -412,6 +467,17 @@ mod tests {
         for cv in [0.0, 11.0, -1.0] {
             assert_eq!(LengthLaw::Gamma { mean: 5.0, cv, max: 9 }.validate().unwrap_err().key, "cv");
         }
+    }
+
+    /// Mean of Pareto 1.5 · 100/.5 = 300, of which (100/10^6)^.5 · 200 lies beyond the clamp; of Zipf H(max)/H₂(max), and H₂(3) = 49/36.
+    #[test]
+    fn heavy_tails_have_their_means() {
+        let pareto = LengthLaw::Pareto { min: 100, shape: 1.5, max: 1_000_000 };
+        assert_relative_eq!(mean(&pareto.table()), 300.0 - 2.0, max_relative = 1e-3);
+        let zipf = LengthLaw::Zipf { exponent: 2.0, max: 3 };
+        assert_relative_eq!(mean(&zipf.table()), (11.0 / 6.0) / (49.0 / 36.0), max_relative = 1e-14);
+        assert_eq!(LengthLaw::Pareto { min: 9, shape: 2.0, max: 8 }.validate().unwrap_err().key, "max");
+        assert_eq!(LengthLaw::Zipf { exponent: 0.0, max: 8 }.validate().unwrap_err().key, "exponent");
     }
 
     #[test]

@@ -323,7 +323,8 @@ fn on_trace(workload: &mut Workload, side: Side, change: impl Fn(f64) -> f64) {
         Arc::new(Trace { requests, hash_ids: old.hash_ids.clone(), hash_block_tokens: old.hash_block_tokens });
 }
 
-/// The law of `factor` times the length: the same family, its longest length scaled too.
+/// The law of `factor` times the length: the same family, its longest length scaled too. Multiples of a Zipf variable follow no Zipf
+/// law; it gets the exponent at which its mean is `factor` times as large.
 fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
     match law {
         LengthLaw::Constant { tokens } => LengthLaw::Constant { tokens: whole(*tokens, factor) },
@@ -338,6 +339,10 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
         LengthLaw::Weibull { mean, shape, max } => {
             LengthLaw::Weibull { mean: mean * factor, shape: *shape, max: whole(*max, factor) }
         }
+        LengthLaw::Pareto { min, shape, max } => {
+            LengthLaw::Pareto { min: whole(*min, factor), shape: *shape, max: whole(*max, factor) }
+        }
+        LengthLaw::Zipf { max, .. } => zipf_of_mean(mean_and_variance(law).0 * factor, *max),
         LengthLaw::Mixture { parts } => LengthLaw::Mixture {
             parts: parts
                 .iter()
@@ -350,9 +355,23 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
     }
 }
 
+/// The Zipf law of that mean, or the nearest there is; the mean falls as the exponent grows.
+fn zipf_of_mean(wanted: f64, max: u64) -> LengthLaw {
+    let (mut low, mut high) = (0.1, 20.0);
+    for _ in 0..40 {
+        let exponent = 0.5 * (low + high);
+        if mean_and_variance(&LengthLaw::Zipf { exponent, max }).0 > wanted {
+            low = exponent;
+        } else {
+            high = exponent;
+        }
+    }
+    LengthLaw::Zipf { exponent: 0.5 * (low + high), max }
+}
+
 /// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal and gamma
 /// laws change their cv (and their parameter `mean`, so that the mean after clamping stays), lists move their values away from the mean.
-/// Geometric and Weibull laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
+/// Geometric, Weibull, Pareto and Zipf laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
 /// becomes a half-and-half mixture of a longer and a shorter copy.
 fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
     match law {
@@ -373,7 +392,11 @@ fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
             let moved = values.iter().map(|&x| ((mean + factor * (x as f64 - mean)).round() as u64).max(1));
             Some(LengthLaw::Empirical { values: moved.collect() })
         }
-        LengthLaw::Geometric { .. } | LengthLaw::Weibull { .. } | LengthLaw::Mixture { .. } => blended(law, factor),
+        LengthLaw::Geometric { .. }
+        | LengthLaw::Weibull { .. }
+        | LengthLaw::Pareto { .. }
+        | LengthLaw::Zipf { .. }
+        | LengthLaw::Mixture { .. } => blended(law, factor),
     }
 }
 
@@ -425,6 +448,7 @@ mod tests {
             LengthLaw::Lognormal { mean: 400.0, cv: 1.5, max: 2000 },
             LengthLaw::Mixture { parts: vec![constant(50), constant(150)] },
             LengthLaw::Empirical { values: vec![100, 250, 250, 700, 1900] },
+            LengthLaw::Pareto { min: 500, shape: 3.0, max: 20_000 },
         ]
     }
 
@@ -449,6 +473,9 @@ mod tests {
                 }
             }
         }
+        let zipf = LengthLaw::Zipf { exponent: 1.5, max: 5000 };
+        let (before, after) = (mean_and_variance(&zipf).0, mean_and_variance(&stretched(&zipf, 1.04)).0);
+        assert_relative_eq!(after, 1.04 * before, max_relative = 1e-9);
         assert!(spread_out(&LengthLaw::Constant { tokens: 5 }, 1.1).is_none());
         assert!(spread_out(&LengthLaw::Uniform { min: 1, max: 9 }, 1.5).is_none());
     }
