@@ -96,20 +96,38 @@ impl ScenarioArgs {
     /// # Errors
     /// Anything wrong with the file, a value or the trace.
     pub fn open(&self) -> anyhow::Result<Scenario> {
-        let mut overrides = self.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(rate) = self.lambda {
-            overrides.push(Override::new("--lambda", "workload.rate_per_s", rate));
-        }
-        overrides.extend(self.rules.overrides());
-        overrides.extend(self.hardware.overrides());
+        let changes = self.changes()?;
+        let trace = self.trace();
+        let trace = trace.as_ref().map(|(file, mode)| (file.as_str(), *mode));
+        let scenario = load::open(self.scenario.as_deref(), &changes, trace)?;
+        self.hardware.say(&scenario);
+        Ok(scenario)
+    }
+
+    /// The preset or file; none for the default preset.
+    pub fn name(&self) -> Option<&str> {
+        self.scenario.as_deref()
+    }
+
+    /// The trace in place of the scenario's traffic.
+    pub fn trace(&self) -> Option<(String, TraceMode)> {
         let mode = match self.trace_mode {
             TraceModeArg::Replay => TraceMode::Replay,
             TraceModeArg::Resample => TraceMode::Resample,
         };
-        let trace = self.trace.as_deref().map(|file| (file, mode));
-        let scenario = load::open(self.scenario.as_deref(), &overrides, trace)?;
-        self.hardware.say(&scenario);
-        Ok(scenario)
+        Some((self.trace.clone()?, mode))
+    }
+
+    /// What the options put over the scenario.
+    ///
+    /// # Errors
+    /// A `--set` that is none.
+    pub fn changes(&self) -> anyhow::Result<Vec<Override>> {
+        let mut changes = self.overrides.iter().map(|text| Override::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        changes.extend(self.lambda.map(|rate| Override::new("--lambda", "workload.rate_per_s", rate)));
+        changes.extend(self.rules.overrides());
+        changes.extend(self.hardware.overrides());
+        Ok(changes)
     }
 
     /// The validated scenario, for a question to theory.

@@ -4,15 +4,19 @@ mod calibrate;
 mod common;
 mod compare;
 mod hardware;
+mod merge;
 mod models;
 mod pictures;
 mod policy;
 mod progress;
 mod queue;
+mod reproduce;
 mod scenario;
 mod simulate;
 mod solve;
 mod stability;
+mod store;
+mod sweep;
 mod trust;
 mod validate;
 
@@ -29,9 +33,11 @@ Examples:
   fluidsim compare --des-trials 50            both, side by side, with the gap
   fluidsim compare --trace requests.csv       the same for recorded traffic
   fluidsim stability --des                    where the system stops being stable
+  fluidsim sweep --over lambda=1:7:1 --over policy.engine=orca,vllm-v1
   fluidsim trust                              how far theory can be trusted
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
+  fluidsim reproduce seed-001 --quick         a study of others, done again
   fluidsim scenario list                      the built-in scenarios
   fluidsim models                             the GPUs and language models for --gpu and --model
   fluidsim policy list                        the rules that a scenario can choose
@@ -58,10 +64,13 @@ enum Command {
     Simulate(simulate::Args),
     Compare(compare::Args),
     Stability(stability::Args),
+    Sweep(sweep::Args),
+    Merge(merge::Args),
     Queue(queue::Args),
     Trust(trust::Args),
     Validate(validate::Args),
     Calibrate(calibrate::Args),
+    Reproduce(reproduce::Args),
     Scenario(scenario::Args),
     Models(models::Args),
     Policy(policy::Args),
@@ -82,10 +91,13 @@ pub fn run() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args, seed),
         Command::Compare(args) => compare::run(&args, seed),
         Command::Stability(args) => stability::run(&args, seed),
+        Command::Sweep(args) => sweep::run(&args, seed),
+        Command::Merge(args) => merge::run(&args),
         Command::Queue(args) => queue::run(&args, seed),
         Command::Trust(args) => trust::run(&args, seed),
         Command::Validate(args) => validate::run(&args, seed),
         Command::Calibrate(args) => calibrate::run(&args, seed),
+        Command::Reproduce(args) => reproduce::run(&args, seed),
         Command::Scenario(args) => scenario::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Policy(args) => policy::run(&args),

@@ -6,8 +6,9 @@ use crate::fluid::region::Region;
 use crate::fluid::{Path, PathPoint};
 use crate::report::{Lane, Plot, Series, Span, render_lanes};
 use crate::stats::quantile::quantile;
+use crate::study;
 use crate::study::dynamics::{Dynamics, Life, Phase, State};
-use crate::study::sweep::{Axis, SweepRow};
+use crate::study::sweep::{Row, Sweep};
 
 /// Trials drawn one by one behind the band; more would hide each other.
 const FAINT_TRIALS: usize = 12;
@@ -143,28 +144,13 @@ pub fn region(region: &Region) -> Vec<Plot> {
     vec![plot.with(Series::dots("rates of the scenario", vec![region.operating]))]
 }
 
-/// λ* over the first axis, one curve for each combination of the others; engine values as dots.
-pub fn sweep(axes: &[Axis], rows: &[SweepRow]) -> Vec<Plot> {
-    let Some(first) = axes.first() else { return Vec::new() };
-    let mut plot = Plot::new("Stability boundary", &first.key, "λ* (requests/s)");
-    let mut others: Vec<&[f64]> = Vec::new();
-    for row in rows {
-        if !others.contains(&&row.values[1..]) {
-            others.push(&row.values[1..]);
-        }
+/// λ* over the first axis that has numbers, one curve for each combination of the others; engine values as dots.
+pub fn boundary(sweep: &Sweep, rows: &[Row]) -> Vec<Plot> {
+    let mut plots = study::sweep::lines(sweep.design.axes(), &sweep.quantities, rows);
+    plots.truncate(1);
+    for plot in &mut plots {
+        plot.title = "Stability boundary".to_owned();
+        plot.y_label = "λ* (requests/s)".to_owned();
     }
-    for other in others {
-        let of_curve = || rows.iter().filter(move |row| &row.values[1..] == other);
-        let parts = axes[1..].iter().zip(other).map(|(axis, value)| format!("{} = {value}", axis.key));
-        let label = parts.collect::<Vec<_>>().join(", ");
-        let name = |what: &str| if label.is_empty() { what.to_owned() } else { format!("{what}, {label}") };
-        let curve = of_curve().map(|row| (row.values[0], row.boundary.low_per_s)).collect();
-        plot = plot.with(Series::line(&name("analytic"), curve));
-        let dots: Vec<(f64, f64)> =
-            of_curve().filter_map(|row| Some((row.values[0], row.simulated_per_s?.value))).collect();
-        if !dots.is_empty() {
-            plot = plot.with(Series::dots(&name("engine"), dots));
-        }
-    }
-    vec![plot]
+    plots
 }

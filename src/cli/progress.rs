@@ -30,6 +30,11 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// Does something that writes to the terminal, the bar out of the way.
+    pub fn hide<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.bar.suspend(work)
+    }
+
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

@@ -88,7 +88,7 @@ impl Args {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum TierName {
+pub enum TierName {
     Fast,
     Sharp,
 }

@@ -1,20 +1,21 @@
 //! `fluidsim stability`
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files, check_trials};
 use super::progress::Progress;
+use super::store::Store;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::{Figure, FluidSolution};
 use crate::fluid::cycle::Cycle;
-use crate::report::{self, Cell, Column, Format, Table};
+use crate::report::{self, Align, Cell, Column, Format, Table};
 use crate::scenario::Scenario;
-use crate::stats::stream::fnv1a;
-use crate::study::checkpoint::Checkpoint;
 use crate::study::stability::{DriftOptions, DriftTest, SaturatedOptions, Start, drift_tests, saturated};
-use crate::study::sweep::{self, Axis, SweepRow};
+use crate::study::sweep::{self, Axis, Design, LAMBDA_STAR, Quantity, Row, Side, Solver, Source, Sweep};
 use crate::{fluid, study};
+
+/// Significant digits of a swept λ*.
+const BOUNDARY_DIGITS: usize = 5;
 
 /// The stability boundary λ*: analytically, from the engine, and over a sweep of parameters
 ///
@@ -84,7 +85,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         return boundary(args, &args.scenario.open_for_theory()?, seed);
     }
     // What a sweep makes of the scenario decides whether theory covers it.
-    grid(args, &args.scenario.open()?, seed)
+    grid(args, args.scenario.open()?, seed)
 }
 
 fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
@@ -211,75 +212,71 @@ fn interval(figure: Figure) -> Cell {
     figure.interval.map_or(Cell::number(figure.value), |(low, high)| Cell::interval(figure.value, low, high))
 }
 
-fn grid(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
-    let axes = args.sweep.iter().map(|text| Axis::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let points = sweep::scenarios(scenario, &axes)?;
-    let options = args.des.then(|| SaturatedOptions::new(seed, args.des_trials));
-    let checkpoint = Mutex::new(open_checkpoint(args, scenario, &axes, seed)?);
-    let bar = Progress::over(points.len() as u64, "sweeping");
-    let rows = sweep::run(&points, options.as_ref(), &checkpoint, &|| bar.advance())?;
-    bar.finish();
-    let table = sweep_table(&axes, &rows, args.des);
+fn grid(args: &Args, scenario: Scenario, seed: u64) -> anyhow::Result<Outcome> {
+    let axes = args.sweep.iter().map(|text| Axis::parse("--sweep", text)).collect::<Result<Vec<_>, _>>()?;
+    let solver = if args.des { Solver::both(args.des_trials) } else { Solver::theory() };
+    let design = Design::grid(axes).map_err(|error| error.in_file("--sweep"))?;
+    let quantities = swept_quantities(&solver);
+    let sweep = Sweep { source: Source::of(scenario), design, solver, quantities, seed, independent: false };
+    let table = answered(args, &sweep)?;
+    args.output.write(&report::render(&table, args.output.format()))?;
+    Ok(Outcome::Fine)
+}
+
+/// Answers the sweep and writes its files. One of the engine that writes a file can be killed and started again.
+fn answered(args: &Args, sweep: &Sweep) -> anyhow::Result<Table> {
+    let all: Vec<usize> = (0..sweep.design.len()).collect();
+    // Theory must cover every point, whoever answers it.
+    Sweep { solver: Solver::theory(), ..sweep.clone() }.check("--sweep", &all)?;
+    let file: Option<&Path> = args.csv.as_deref().or(args.output.out.as_deref());
+    let mut store = Store::beside(file.filter(|_| args.des), &sweep::Manifest::of(sweep)?)?;
+    let rows = store.answer(sweep, &all)?;
+    let table = sweep_table(sweep, &rows);
     if let Some(file) = &args.csv {
         report::file::write_whole(file, &report::render(&table, Format::Csv))?;
     }
     if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::render_svg(&pictures::sweep(&axes, &rows)))?;
+        let plot = pictures::boundary(sweep, &rows);
+        report::file::write_whole(file, &report::render_svg(&plot))?;
     }
-    args.output.write(&report::render(&table, args.output.format()))?;
-    if let Ok(store) = checkpoint.into_inner() {
-        store.discard();
-    }
-    Ok(Outcome::Fine)
+    store.discard();
+    Ok(table)
 }
 
-/// A sweep of the engine that writes a file can be killed and started again.
-fn open_checkpoint(args: &Args, scenario: &Scenario, axes: &[Axis], seed: u64) -> anyhow::Result<Checkpoint> {
-    let file: Option<&Path> = args.csv.as_deref().or(args.output.out.as_deref());
-    let Some(file) = file.filter(|_| args.des) else { return Ok(Checkpoint::in_memory()) };
-    let mut name = file.as_os_str().to_owned();
-    name.push(".partial");
-    let question = format!(
-        "fluidsim {} sweep {:016x}",
-        env!("CARGO_PKG_VERSION"),
-        fnv1a(&format!("{} {axes:?} {} {}", scenario.to_toml(), seed, args.des_trials))
-    );
-    let checkpoint = Checkpoint::open(Path::new(&name), &question)?;
-    if !checkpoint.is_empty() {
-        eprintln!("resuming: {} points were done before", checkpoint.len());
+/// What a sweep of the boundary asks.
+fn swept_quantities(solver: &Solver) -> Vec<Quantity> {
+    let names = [LAMBDA_STAR, "lambda_star_high_per_s", "binding", "runner_up", "verdict"];
+    let mut quantities: Vec<Quantity> =
+        names.into_iter().map(|name| Quantity { name: name.to_owned(), side: Side::Theory }).collect();
+    if solver.engine.is_some() {
+        quantities.push(Quantity { name: LAMBDA_STAR.to_owned(), side: Side::Engine });
     }
-    Ok(checkpoint)
+    quantities
 }
 
-/// Whole numbers are limits, counts and tokens: shown as such.
-fn swept(value: f64) -> Cell {
-    if value >= 0.0 && value.fract() == 0.0 && value < 1e15 { Cell::Count(value as u64) } else { Cell::number(value) }
-}
-
-fn sweep_table(axes: &[Axis], rows: &[SweepRow], with_engine: bool) -> Table {
-    let mut columns: Vec<Column> = axes.iter().map(|axis| Column::number(&axis.key, "")).collect();
-    columns.push(Column::number("λ* low", "requests/s"));
-    columns.push(Column::number("λ* high", "requests/s"));
-    columns.push(Column::text("binds"));
-    columns.push(Column::text("runner-up"));
-    columns.push(Column::text("verdict"));
-    if with_engine {
-        columns.push(Column::number("engine λ*", "requests/s"));
+fn sweep_table(sweep: &Sweep, rows: &[Row]) -> Table {
+    const HEADS: [(&str, &str); 6] = [
+        ("λ* low", "requests/s"),
+        ("λ* high", "requests/s"),
+        ("binds", ""),
+        ("runner-up", ""),
+        ("verdict", ""),
+        ("engine λ*", "requests/s"),
+    ];
+    let mut table = sweep.table("Stability boundary over a sweep", rows);
+    let axes = sweep.design.axes().len();
+    for (column, (name, unit)) in table.columns[axes..].iter_mut().zip(HEADS) {
+        (column.name, column.unit) = (name.to_owned(), unit.to_owned());
+        column.align = if unit.is_empty() { Align::Left } else { Align::Right };
     }
-    let mut table = Table::new("Stability boundary over a sweep", columns);
-    for row in rows {
-        let mut cells: Vec<Cell> = row.values.iter().map(|&value| swept(value)).collect();
-        cells.push(Cell::digits(row.boundary.low_per_s, 5));
-        cells.push(Cell::digits(row.boundary.high_per_s, 5));
-        cells.push(Cell::text(row.boundary.binding.name()));
-        cells.push(row.boundary.runner_up.map_or(Cell::Absent, |(limit, _)| Cell::text(limit.name())));
-        cells.push(Cell::text(row.verdict.name()));
-        if with_engine {
-            cells.push(row.simulated_per_s.map_or(Cell::Absent, interval));
+    for cell in table.rows.iter_mut().flat_map(|row| &mut row[axes..]) {
+        match cell {
+            Cell::Number { digits, .. } => *digits = BOUNDARY_DIGITS,
+            Cell::Count(count) => *cell = Cell::digits(*count as f64, BOUNDARY_DIGITS),
+            _ => {}
         }
-        table.row(cells);
     }
-    if with_engine {
+    if sweep.solver.engine.is_some() {
         table
             .note(format!("Engine: throughput of the saturated system, {:.0} % intervals.", study::CONFIDENCE * 100.0));
     }

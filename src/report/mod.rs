@@ -20,6 +20,7 @@ pub mod plot;
 pub mod printer;
 mod queue;
 pub mod record;
+pub mod reproduce;
 #[cfg(test)]
 mod samples;
 mod scale;
@@ -38,6 +39,7 @@ pub use limits::{margin_table, region_table, sensitivity_table};
 pub use path::{path_json, path_report};
 pub use plot::{render_heat, render_lanes, render_svg};
 pub use queue::{model_list, queue_plot, queue_report};
+pub use reproduce::studies_table;
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
 pub use validate::{case_tables, cases_table, validate_tables};

@@ -55,7 +55,16 @@ impl Scenario {
     /// # Errors
     /// A key that does not exist or takes no such number, or a scenario that is not valid with it.
     pub fn with(&self, key: &str, value: f64) -> Result<Self, ScenarioError> {
-        build(self.to_table()?, &[Override::new("", key, value)], self.workload.trace.as_ref())
+        self.with_all(&[Override::new("", key, value)])
+    }
+
+    /// The same scenario with other values, numbers or words, for sweeps. A trace is not read again. `[hardware]` is put in when a file
+    /// is read, and cannot be set here.
+    ///
+    /// # Errors
+    /// A key that does not exist or takes no such value, or a scenario that is not valid with it.
+    pub fn with_all(&self, changes: &[Override]) -> Result<Self, ScenarioError> {
+        build(self.to_table()?, changes, self.workload.trace.as_ref())
     }
 
     /// Replaces the traffic by a recorded trace at its own rate; hardware and policy stay. On an error nothing changes.

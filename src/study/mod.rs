@@ -1,13 +1,13 @@
 //! Whole questions people ask: simulate with intervals, compare the two answers, find the boundary, sweep a parameter.
 
 pub mod calibrate;
-pub mod checkpoint;
 pub mod compare;
 pub mod dynamics;
 pub mod gate;
 mod operations;
 pub mod plan;
 pub mod queues;
+pub mod reproduce;
 pub mod scale;
 pub mod simulate;
 pub mod stability;

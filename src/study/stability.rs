@@ -243,6 +243,57 @@ fn drift(
     Some(Figure { value: share(per_s.value), interval, method: per_s.method })
 }
 
+/// λ* where nothing caps the residents, so that a request that always waits would change the question: the load at which the growth of a
+/// long queue turns from falling to rising, on the line through its growth a little below and a little above the analytic λ*.
+pub fn turning_point(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &SaturatedOptions,
+    progress: Progress<'_>,
+) -> Option<Figure> {
+    let growth = |load: f64| -> Option<(f64, f64)> {
+        let figure = growth_of_a_long_queue(scenario, fluid, options, load, progress)?;
+        figure.interval.map(|(low, high)| (figure.value, (high - low) / 2.0))
+    };
+    let ((below, below_half), (above, above_half)) = (growth(1.0 - TURN)?, growth(1.0 + TURN)?);
+    let span = above - below;
+    let at = 1.0 - TURN - 2.0 * TURN * below / span;
+    // To first order in the two independent errors.
+    let half = 2.0 * TURN * (above * below_half).hypot(below * above_half) / (span * span);
+    let boundary = fluid.boundary.low_per_s;
+    let found = Figure::simulated(at * boundary, (at - half) * boundary, (at + half) * boundary);
+    (span > 0.0 && found.value.is_finite()).then_some(found)
+}
+
+/// Distance of the two loads of [`turning_point`] from λ*, as a share of it.
+const TURN: f64 = 0.05;
+
+/// Growth of the number in system per second at a load, from a queue that does not drain while it is measured.
+fn growth_of_a_long_queue(
+    scenario: &Scenario,
+    fluid: &FluidSolution,
+    options: &SaturatedOptions,
+    load: f64,
+    progress: Progress<'_>,
+) -> Option<Figure> {
+    let boundary = fluid.boundary.low_per_s;
+    let residents = residents_at_saturation(scenario);
+    let mut at_load = scenario.clone();
+    at_load.workload.hold_rate(load * boundary / served_share(scenario));
+    let warmup_s = 10.0 * residents / boundary;
+    let horizon_s = warmup_s + options.completions / boundary;
+    let (warmup, horizon) = (Time::from_seconds(warmup_s), Time::from_seconds(horizon_s));
+    let backlog = (2.0 * residents + 2.0 * TURN * boundary * horizon_s).ceil() as u64;
+    let engine = Options {
+        seed: options.seed,
+        feed: Feed::Bootstrap,
+        backlog,
+        limit: horizon,
+        ..Options::until(warmup, horizon)
+    };
+    growth(&windows(&trials::run(&at_load, &engine, options.trials, progress)))
+}
+
 /// λ* counts served requests; rejected ones arrive on top.
 fn served_share(scenario: &Scenario) -> f64 {
     1.0 - Moments::of(scenario).rejected

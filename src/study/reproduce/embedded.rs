@@ -1,0 +1,13 @@
+//! The files below `models/studies`, by name. A test compares the list with the folder.
+
+/// Name and text.
+pub static FILES: &[(&str, &str)] = &[
+    ("seed-000-memory.toml", include_str!("../../../models/studies/seed-000-memory.toml")),
+    ("seed-001-stability.toml", include_str!("../../../models/studies/seed-001-stability.toml")),
+    ("seed-004-batching.toml", include_str!("../../../models/studies/seed-004-batching.toml")),
+];
+
+/// The text of a file.
+pub fn text(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+}
