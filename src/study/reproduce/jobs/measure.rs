@@ -134,12 +134,12 @@ fn by_engine(scenario: &Scenario, jobs: &[Job]) -> Result<Vec<(f64, f64)>, Scena
     let mut kinds: Vec<&Job> = Vec::new();
     let mut arrivals = Vec::new();
     for job in jobs {
-        let alike = |kind: &&Job| (kind.weight, kind.gpus, kind.tokens_per_s) == (job.weight, job.gpus, job.tokens_per_s);
+        let alike = |kind: &&Job| (kind.weight, kind.gpus) == (job.weight, job.gpus);
         let class = kinds.iter().position(alike).unwrap_or_else(|| {
             kinds.push(job);
             kinds.len() - 1
         });
-        arrivals.push(Arrival::new(Time::from_decimal(job.at_s), class as u16, job.tokens as i64, 1));
+        arrivals.push(Arrival::new(Time::from_decimal(job.at_s), class as u16, job.micros() as i64, 1));
     }
     scenario.workload.class = kinds.iter().enumerate().map(|(index, job)| class(index, job)).collect();
     scenario.workload.trace = None;
@@ -152,13 +152,13 @@ fn by_engine(scenario: &Scenario, jobs: &[Job]) -> Result<Vec<(f64, f64)>, Scena
     Ok(ends.0)
 }
 
-/// A job is a prompt whose end emits its only token.
+/// A job is a prompt of a token for each of its microseconds, whose end emits its only token.
 fn class(index: usize, job: &Job) -> Class {
     let one = LengthLaw::Constant { tokens: 1 };
     Class {
         weight: job.weight,
         gpus: job.gpus,
-        step_time: Some(StepTimeLaw::Affine { base_s: 0.0, per_token_s: 1.0 / job.tokens_per_s }),
+        step_time: Some(StepTimeLaw::Affine { base_s: 0.0, per_token_s: 1e-6 }),
         ..Class::new(&format!("kind {index}"), one.clone(), one)
     }
 }

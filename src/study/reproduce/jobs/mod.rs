@@ -1,7 +1,7 @@
 //! Lists of jobs for a pool of GPUs, written out or drawn, and what becomes of them under an order of the queue.
 //!
-//! Every job takes its GPUs, all at once, for a time that its tokens give. The engine is exact; [`starts`] is another program's way
-//! to find free GPUs, to show what it makes of the same list.
+//! Every job takes its GPUs, all at once, for a time that its tokens give, to the microsecond; orders by remaining work go by that
+//! time. The engine is exact; [`starts`] is another program's way to find free GPUs, to show what it makes of the same list.
 
 mod draw;
 mod measure;
@@ -94,6 +94,13 @@ pub struct Job {
     pub weight: f64,
     /// GPUs that it takes.
     pub gpus: u64,
+}
+
+impl Job {
+    /// How long it takes, in whole microseconds, at least one: what orders go by, as lengths are not comparable where speeds differ.
+    fn micros(&self) -> u64 {
+        ((self.tokens as f64 / self.tokens_per_s * 1e6).round() as u64).max(1)
+    }
 }
 
 impl Jobs {

@@ -63,8 +63,8 @@ pub(super) fn spans(jobs: &[Job], gpus: u64, order: Order, starts: Starts) -> Ve
 /// The place of the job that is next.
 fn first(jobs: &[Job], queue: &[usize], order: Order) -> Option<usize> {
     let key = |job: &Job| {
-        let tokens = job.tokens as i64;
-        order::key(order, &Seen { prompt: tokens, written: 0, output: 1, emitted: 0, weight: job.weight, lot: 0 })
+        let micros = job.micros() as i64;
+        order::key(order, &Seen { prompt: micros, written: 0, output: 1, emitted: 0, weight: job.weight, lot: 0 })
     };
     (0..queue.len()).min_by_key(|&place| (key(&jobs[queue[place]]), queue[place]))
 }
