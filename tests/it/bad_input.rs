@@ -177,7 +177,11 @@ const CASES: &[Case] = &[
     (&["sweep", "--over", "lambda=1", "--show", "steps"], "--show: steps: ", &["the engine alone", "--solver"]),
     (&["sweep", "--over", "lambda=1", "--shard", "2/3"], "", &["--out"]),
     (&["sweep", "--over", "lambda=1", "--shard", "4/3", "--out", "part"], "--shard: ", &["`4/3`", "I/N"]),
-    (&["sweep", "--over", "policy.engine=orca,orka", "--out", "part"], "--over policy.engine=orka: ", &["`orka`", "`orca`"]),
+    (
+        &["sweep", "--over", "policy.engine=orca,orka", "--out", "part"],
+        "--over policy.engine=orka: ",
+        &["`orka`", "`orca`"],
+    ),
     (&["sweep", "--over", "load=0.5,-1"], "--over load=-1: load: ", &["above 0"]),
     (&["sweep", "--case", "small instance.kv_tokens=1"], "--case: ", &["has no name"]),
     (&["sweep", "--case", "a: lambda"], "--case: ", &["without `=`"]),

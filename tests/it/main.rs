@@ -22,6 +22,7 @@ mod queue;
 mod readme;
 mod real_traffic;
 mod recorded;
+mod reproduce;
 mod resume;
 mod rules;
 mod run;
