@@ -36,10 +36,10 @@ pub fn figures(
     starts: Option<Starts>,
     seed: u64,
     trials: u64,
-) -> Result<Vec<(String, Figure)>, ScenarioError> {
+) -> Result<Vec<(&'static str, Figure)>, ScenarioError> {
     let trials = if jobs.is_fixed() { 1 } else { trials };
     let first_come = with_order(scenario, Order::Fcfs);
-    let mut columns: Vec<(&str, Vec<f64>)> = Vec::new();
+    let mut columns: Vec<(&'static str, Vec<f64>)> = Vec::new();
     for trial in 0..trials {
         let list = jobs.of_trial(seed, trial);
         let own = outcome(scenario, &list, starts)?;
@@ -60,7 +60,7 @@ pub fn figures(
         }
         columns.iter_mut().zip(row).for_each(|((_, values), (_, value))| values.push(value));
     }
-    Ok(columns.into_iter().map(|(key, values)| (key.to_owned(), figure(&values))).collect())
+    Ok(columns.into_iter().map(|(key, values)| (key, figure(&values))).collect())
 }
 
 fn figure(values: &[f64]) -> Figure {
@@ -175,12 +175,12 @@ mod tests {
         with_order(&scenario, order)
     }
 
-    fn of(jobs: &Jobs, gpus: u64, order: Order, starts: Option<Starts>, trials: u64) -> Vec<(String, Figure)> {
+    fn of(jobs: &Jobs, gpus: u64, order: Order, starts: Option<Starts>, trials: u64) -> Vec<(&'static str, Figure)> {
         figures(&pool(gpus, order), jobs, starts, 5, trials).unwrap()
     }
 
-    fn value(figures: &[(String, Figure)], key: &str) -> f64 {
-        figures.iter().find(|(found, _)| found == key).unwrap().1.value
+    fn value(figures: &[(&str, Figure)], key: &str) -> f64 {
+        figures.iter().find(|(found, _)| *found == key).unwrap().1.value
     }
 
     #[test]

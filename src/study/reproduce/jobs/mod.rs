@@ -9,9 +9,11 @@ mod starts;
 
 use serde::Deserialize;
 
-pub use measure::figures;
 pub use starts::Starts;
 
+use super::Study;
+use super::grid::Point;
+use crate::answer::Figure;
 use crate::scenario::ScenarioError;
 
 /// A list of jobs: those written out, and those drawn anew in every trial.
@@ -164,8 +166,24 @@ impl Drawn {
     }
 }
 
+/// The study's list of that name.
+pub(super) fn of_study(study: &Study, name: Option<&String>) -> Result<Option<Jobs>, ScenarioError> {
+    let Some(name) = name else { return Ok(None) };
+    let jobs = study.jobs.get(name).ok_or_else(|| {
+        ScenarioError::at("jobs", format!("is `{name}`, which the study does not have"), "write [jobs.NAME]")
+    })?;
+    jobs.validate().map_err(|error| error.under(&format!("jobs.{name}")))?;
+    Ok(Some(jobs.clone()))
+}
+
+/// The figures of a point's jobs over so many trials; none where it has none. [`measure`] names them.
+pub(super) fn figures(point: &Point, seed: u64, trials: u64) -> Result<Vec<(&'static str, Figure)>, ScenarioError> {
+    let Some((list, starts)) = &point.jobs else { return Ok(Vec::new()) };
+    measure::figures(&point.scenario, list, *starts, seed, trials)
+}
+
 #[cfg(test)]
-pub(super) fn discriminating() -> Jobs {
+fn discriminating() -> Jobs {
     let batch = |count, tokens, weight| Batch { count, at_s: 0.0, tokens, tokens_per_s: 1000.0, weight, gpus: 2 };
     Jobs { job: vec![batch(8, 2000, 1.0), batch(12, 500, 10.0)], drawn: None }
 }
