@@ -129,7 +129,7 @@ impl Source {
         if let Kind::Classes { classes, saturated: false } = &mut kind {
             classes.iter_mut().for_each(ClassStream::advance);
         }
-        let lots = (scenario.policy.order == Order::Random).then(|| named("order"));
+        let lots = draws_lots(scenario).then(|| named("order"));
         Self { backlog: waiting, kind, predictor: Predictor::new(scenario, seed, trial), lots }
     }
 
@@ -150,6 +150,14 @@ impl Source {
         }
         Some(arrival)
     }
+}
+
+/// Whether some queue of the scenario stands in random order.
+fn draws_lots(scenario: &Scenario) -> bool {
+    let cluster = scenario.cluster.as_ref();
+    let groups = cluster.into_iter().flat_map(|cluster| &cluster.group).filter_map(|group| group.policy.as_ref());
+    let prefill = cluster.and_then(|cluster| cluster.prefill.as_ref()).and_then(|pool| pool.policy.as_ref());
+    std::iter::once(&scenario.policy).chain(groups).chain(prefill).any(|policy| policy.order == Order::Random)
 }
 
 impl Kind {

@@ -106,10 +106,7 @@ pub static LENGTH: Shape = Shape::Law(&[
         "weibull",
         &[needed("mean", &Shape::Number), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
     ),
-    variant(
-        "pareto",
-        &[needed("min", &Shape::Whole), needed("shape", &Shape::Number), needed("max", &Shape::Whole)],
-    ),
+    variant("pareto", &[needed("min", &Shape::Whole), needed("shape", &Shape::Number), needed("max", &Shape::Whole)]),
     variant("zipf", &[needed("exponent", &Shape::Number), needed("max", &Shape::Whole)]),
     variant("mixture", &[needed("parts", &MIXTURE_PARTS)]),
     variant("empirical", &[needed("values", &Shape::Wholes)]),

@@ -281,7 +281,7 @@ fn row_at(part: &Part, columns: &[Quantity], index: usize, point: &Point, option
             Solver::Boundary => answers.saturated = boundary::engine(&point.scenario, point.run, options.seed),
             Solver::Window => own.extend(window::figures(&point.scenario, point.run, options.seed)),
             Solver::Jobs => own.extend(jobs_at(point, options)),
-            Solver::Replay => own.extend(replay::figures(&point.scenario, options.seed)),
+            Solver::Replay => own.extend(replay::figures(&point.scenario, point.run, options.seed)),
         }
     }
     let cell = |column: &Quantity| {

@@ -32,9 +32,9 @@ impl Observer for Delays {
 
 /// Figures of the whole path, exact: `end_time_s` on the clock of the trace, `steps`, `completed`, `rejected`, `preemptions`,
 /// `admissions`, `delay_mean_s`, `delay_max_s`, `throughput_per_s` over the whole path, `censored` for requests unfinished.
-pub fn figures(scenario: &Scenario, seed: u64) -> Vec<(&'static str, Figure)> {
+pub fn figures(scenario: &Scenario, run: RunRules, seed: u64) -> Vec<(&'static str, Figure)> {
     let mut delays = Delays::default();
-    let run = observed(scenario, RunRules::default(), seed, &mut delays);
+    let run = observed(scenario, run, seed, &mut delays);
     let end_s = (run.last_completion + first_arrival(scenario)).seconds();
     let totals = &run.totals;
     let count = delays.count.max(1);

@@ -3,8 +3,8 @@
 use fluidsim::des::{Feed, Observer, Options, RequestRecord, Run, Work, simulate, simulate_observed};
 use fluidsim::scenario::trace::Trace;
 use fluidsim::scenario::{
-    Class, Cluster, Contention, Engine, Group, Instance, LengthLaw, Link, PrefillPool, Routing, Scenario, StepTimeLaw,
-    Time, TraceMode, TraceSource,
+    Class, Cluster, Contention, Engine, Group, Instance, LengthLaw, Link, Order, Policy, PrefillPool, Routing,
+    Scenario, StepTimeLaw, Time, TraceMode, TraceSource,
 };
 use std::sync::Arc;
 
@@ -243,6 +243,19 @@ fn littles_law_holds_over_both_pools_and_the_link() {
         checked += 1;
     }
     assert!(checked > 100, "{checked}");
+}
+
+/// A prefill pool with a policy of its own draws lots though the decode pool does not.
+#[test]
+fn the_order_of_a_prefill_pool_may_be_random() {
+    let served = |order| {
+        let mut split = disaggregated(19.0, 2, None);
+        let policy = Policy { order, ..split.policy.clone() };
+        split.cluster.as_mut().and_then(|cluster| cluster.prefill.as_mut()).unwrap().policy = Some(policy);
+        let (_, requests) = watched(&split, &Options::until(seconds(0.0), seconds(60.0)));
+        requests.iter().filter(|request| request.first_token.is_some()).map(|r| r.first_token).collect::<Vec<_>>()
+    };
+    assert_ne!(served(Order::Random), served(Order::Fcfs));
 }
 
 /// Whatever engine the scenario names, a decode pool only decodes, so that requests join it at every boundary.

@@ -92,7 +92,8 @@ fn outcome(scenario: &Scenario, jobs: &[Job], starts: Option<Starts>) -> Result<
 
 /// Seconds are exact before they are added: whole multiples of 10⁻¹⁸ s, rounded once.
 fn tally(jobs: &[Job], spans: &[(f64, f64)], gpus: u64) -> Outcome {
-    let (mut weights, mut flow_s, mut wait_s, mut busy_s): (Vec<(f64, f64)>, f64, f64, f64) = (Vec::new(), 0.0, 0.0, 0.0);
+    let (mut weights, mut flow_s, mut wait_s, mut busy_s): (Vec<(f64, f64)>, f64, f64, f64) =
+        (Vec::new(), 0.0, 0.0, 0.0);
     let (mut makespan_s, mut ended) = (0.0_f64, 0.0);
     for (job, &(start, end)) in jobs.iter().zip(spans).filter(|(_, span)| span.1.is_finite()) {
         let flow = end - job.at_s;
@@ -215,7 +216,10 @@ mod tests {
         for order in [Order::Fcfs, Order::WeightedFcfs] {
             let (engine, other) = (of(&jobs, 8, order, None, 6), of(&jobs, 8, order, Some(Starts::default()), 6));
             for ((key, one), (_, two)) in engine.iter().zip(&other) {
-                assert!((one.value - two.value).abs() < 1e-9 * one.value.abs().max(1.0), "{order:?} {key}: {one:?} {two:?}");
+                assert!(
+                    (one.value - two.value).abs() < 1e-9 * one.value.abs().max(1.0),
+                    "{order:?} {key}: {one:?} {two:?}"
+                );
             }
         }
     }
