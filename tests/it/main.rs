@@ -27,6 +27,7 @@ mod readme;
 mod real_traffic;
 mod recorded;
 mod reproduce;
+mod reproduce_pools;
 mod resume;
 mod rules;
 mod run;
