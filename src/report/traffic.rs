@@ -240,7 +240,7 @@ fn length_laws(what: &str, fits: &[LengthFit]) -> Table {
         table.note("All are the same: no law to fit");
     }
     table.note(
-        "distance: Kolmogorov's; p: the share of samples of the law that are as far from their own fit (199, of at most 1000 lengths)",
+        "distance: Kolmogorov's; p: the share of samples of the law that are as far from their own fit (99, of at most 500 lengths)",
     );
     table
 }
