@@ -30,8 +30,8 @@ fn case(seed: u64) -> Scenario {
     let admission = if seed % 4 == 3 { Admission::Watermark } else { Admission::Greedy };
     scenario.policy = Policy::of(Engine::VllmV1, admission, Preemption::Recompute);
     scenario.policy.watermark_share = (admission == Admission::Watermark).then_some(0.05);
-    scenario.policy.victims_stay_cached = seed % 2 == 0;
-    scenario.policy.arrivals_seen = (seed % 3 == 0).then_some(Sight::OneStepLate);
+    scenario.policy.victims_stay_cached = seed.is_multiple_of(2);
+    scenario.policy.arrivals_seen = seed.is_multiple_of(3).then_some(Sight::OneStepLate);
     scenario.instance.max_batch_tokens = Some(32 + 16 * (seed % 7));
     scenario.instance.block_tokens = [1, 5, 16][(seed % 3) as usize];
     scenario.instance.kv_tokens = Some(500 + 11 * seed);
