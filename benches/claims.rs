@@ -20,6 +20,7 @@ use fluidsim::stats::stream::stream;
 use fluidsim::study::compare::{CompareOptions, compare};
 use fluidsim::study::gate::measure::Effort;
 use fluidsim::study::plan::Wishes;
+use fluidsim::study::sweep::{Axis, Design, Quantity, Side, Solver, Source, Sweep};
 use fluidsim::study::{gate, trials};
 use rand_distr::{Distribution, Exp1};
 
@@ -237,6 +238,36 @@ fn comparing(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A thousand points of theory, on the machine's threads: of a loop over the load, and of a sample of memory and load.
+fn sweeping(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("sweep of 1000 points");
+    group.sample_size(10);
+    let names = ["lambda_star_per_s", "ttft_s.mean", "e2e_s.p95"];
+    let quantities = names.iter().flat_map(|name| Quantity::named("", name, &[Side::Theory]).expect("a quantity"));
+    let quantities: Vec<Quantity> = quantities.collect();
+    for (name, tier) in [
+        (presets::DEFAULT, fluid::Tier::Sharp),
+        ("memory-greedy", fluid::Tier::Sharp),
+        ("memory-greedy", fluid::Tier::Fast),
+    ] {
+        let axes =
+            ["instance.max_sequences=64:256:8", "load=.1:.88:.02"].map(|text| Axis::parse("", text).expect("an axis"));
+        let sweep = Sweep {
+            source: Source::of(preset(name)),
+            design: Design::grid(axes.to_vec()).expect("a grid"),
+            solver: Solver { theory: Some(tier), engine: None },
+            quantities: quantities.clone(),
+            seed: 1,
+            independent: false,
+        };
+        assert_eq!(sweep.design.len(), 1000);
+        group.bench_function(format!("{name}, {tier:?}"), |bencher| {
+            bencher.iter(|| sweep.answer(&|| {}).map(|rows| rows.len()))
+        });
+    }
+    group.finish();
+}
+
 fn quick() -> Criterion {
     Criterion::default()
         .sample_size(15)
@@ -245,5 +276,5 @@ fn quick() -> Criterion {
         .without_plots()
 }
 
-criterion_group!(name = claims; config = quick(); targets = solving, trusting, simulating, scaling, queueing, formulas, comparing);
+criterion_group!(name = claims; config = quick(); targets = solving, trusting, simulating, scaling, queueing, formulas, comparing, sweeping);
 criterion_main!(claims);

@@ -5,7 +5,7 @@ use super::plot::{self, PlotArgs};
 use super::progress::Progress;
 use super::sweep::{bundle, source};
 use super::{Outcome, usage_error};
-use crate::report::{Report, csv};
+use crate::report::{Format, Report, csv};
 use crate::scenario::Scenario;
 use crate::study::policies::{PolicyOptions, compare_policies, pairs_table, plots, ranking_tables};
 use crate::study::sweep::{Axis, Choice, Design, Point, Setting, Source};
@@ -20,7 +20,7 @@ Examples:
   fluidsim compare-policies --replicas 4 --lambda 12 --vary cluster.routing=round-robin,join-shortest-queue
 
 Trial k of every policy has the same arrivals and lengths. Every pair is tested by its paired differences, with Holm's correction over all
-pairs and metrics: the chance of any false claim in the report is at most 5 %. CSV and LaTeX have every pair too.")]
+pairs and metrics: the chance of any false claim in the report is at most 5 %.")]
 pub struct Args {
     #[command(flatten)]
     scenario: ScenarioArgs,
@@ -45,6 +45,10 @@ pub struct Args {
     #[arg(long, default_value_t = 20, allow_negative_numbers = true)]
     trials: u64,
 
+    /// Show every pair of policies too, as CSV, JSON and LaTeX always do
+    #[arg(long)]
+    pairs: bool,
+
     #[command(flatten)]
     plot: PlotArgs,
 }
@@ -68,8 +72,11 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let picture = plots(&found).into();
     args.plot.draw(&picture)?;
     let mut tables = ranking_tables(&found);
-    tables.push(pairs_table(&found));
-    let csv = Some(csv::table_csv(&pairs_table(&found)));
+    let pairs = pairs_table(&found);
+    let csv = Some(csv::table_csv(&pairs));
+    if args.pairs || args.output.format() != Format::Table {
+        tables.push(pairs);
+    }
     let report = Report { csv, ..tables.into() }.titled("Policies on common random numbers").with_picture(picture);
     args.output.deliver(&report, Some(seed))?;
     Ok(Outcome::Fine)

@@ -41,7 +41,7 @@ Examples:
   fluidsim trust                              how far theory can be trusted
   fluidsim validate --quick                   the program checks itself
   fluidsim calibrate profile.csv              a step-time law from measured iterations
-  fluidsim workload generate --count 1000     requests drawn from laws, as a trace
+  fluidsim workload show requests.csv         recorded traffic: how bursty, how long
   fluidsim reproduce seed-001 --quick         a study of others, done again
   fluidsim scenario list                      the built-in scenarios
   fluidsim models                             the GPUs and language models for --gpu and --model

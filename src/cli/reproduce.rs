@@ -6,11 +6,12 @@ use super::common::{check_folder, check_trials};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::report::{self, Format};
-use crate::study::reproduce::{self, Found, Options, Study, Verdict, grid, read};
+use crate::study::reproduce::{self, Found, Options, Part, Study, Verdict, grid, read};
 
 /// Studies of others done again: their published figures beside those of both solvers, and why they differ
 ///
-/// Every part is written as CSV, LaTeX and SVG into a folder. Exit code 1 when a figure that must agree does not.
+/// Every part is written as CSV, LaTeX and SVG into a folder. A run that was killed goes on where it was
+/// when it is started again. Exit code 1 when a figure that must agree does not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +21,7 @@ Examples:
   fluidsim reproduce seed-000 --data recorded/  with recorded requests of that folder
   fluidsim reproduce seed-004 --out seed-004 --trials 50")]
 pub struct Args {
-    /// Name of the study, or a part of it that no other has; without it the studies are listed
+    /// Name of the study, or a part of it that no other has, or a TOML file; without it the studies are listed
     name: Option<String>,
 
     /// Name the studies and their parts instead of running one
@@ -73,12 +74,14 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let bar = Progress::over(points as u64, "reproducing");
     let mut differing = 0;
     for part in &study.part {
-        let found = reproduce::run(&study, part, &options, &|| bar.advance())?;
+        let found = reproduce::run(&study, part, &options, Some(&journal_of(&folder, part)), &|| bar.advance())?;
         write(&folder, &part.name, &found)?;
         bar.hide(|| show(&folder, &part.name, &found))?;
         differing += found.judged.iter().filter(|row| row.verdict == Verdict::Differs).count();
     }
     bar.finish();
+    // The study is finished and its results are written; a journal left behind would only be read again.
+    study.part.iter().for_each(|part| drop(std::fs::remove_file(journal_of(&folder, part))));
     let end = match differing {
         0 => "every published figure that must agree does".to_owned(),
         _ => format!("{differing} published figures that must agree do not"),
@@ -87,12 +90,17 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     Ok(if differing == 0 { Outcome::Fine } else { Outcome::CheckFailed })
 }
 
+/// Where the finished points of a part are kept until the study is finished.
+fn journal_of(folder: &Path, part: &Part) -> PathBuf {
+    folder.join(format!(".{}.jsonl", part.name))
+}
+
 fn list(name: Option<&str>) -> anyhow::Result<Outcome> {
     let Some(name) = name else {
         let mut studies = Vec::new();
         for name in read::names() {
             let study = read::find(name)?;
-            studies.push((study.name, study.title, study.source));
+            studies.push((study.name, study.title));
         }
         report::printer::print(&report::render(&report::studies_table(&studies), Format::Table))?;
         return Ok(Outcome::Fine);

@@ -9,6 +9,16 @@ use crate::scenario::{CurvePoint, Scenario, StepTimeLaw, moments::Moments, scale
 pub const NOTE: &str = "Attention inside prompts costs per pair of tokens; theory spreads it evenly over tokens: λ* keeps all of it, the \
                         spread of iteration times does not";
 
+/// How far the curve of kernel tables is from them; none without tables.
+pub fn note_of_tables(scenario: &Scenario) -> Option<String> {
+    let StepTimeLaw::Kernels { tables, .. } = &scenario.step_time else { return None };
+    let [decodes, prompts] = tables.kernels()?.reduced_error.map(|error| 100.0 * error);
+    Some(format!(
+        "Kernel tables are taken as the nearest curve: attention of decodes is {decodes:.0} % off on average over what was measured, of \
+         prompts {prompts:.0} %; dense kernels are as measured"
+    ))
+}
+
 /// The scenario without a cost per pair, where it had one.
 pub fn spread(scenario: &Scenario) -> Option<Scenario> {
     if !costs(scenario) {

@@ -14,6 +14,7 @@ mod dispersion;
 mod equilibrium;
 mod few_valued;
 mod gap;
+pub mod inactive;
 mod latency;
 mod load;
 pub mod margin;
@@ -59,6 +60,7 @@ pub fn solve(scenario: &Scenario) -> FluidSolution {
     if let Some(other) = attention::spread(scenario) {
         let mut solution = solve(&other);
         solution.notes.push(attention::NOTE.into());
+        solution.notes.extend(attention::note_of_tables(scenario));
         return solution;
     }
     match &scenario.cluster {
@@ -99,9 +101,11 @@ fn answer(load: &Load, (service, regimes, boundary): &Limits, rate: f64) -> Flui
         Some(service) => Some(equilibrium::single(load, service)),
         None => policies::below(load, regimes, boundary),
     });
-    let notes = notes::of(load, regimes, boundary, verdict, below == Some(None));
+    let mut notes = notes::of(load, regimes, boundary, verdict, below == Some(None));
     let summary = below.flatten().map(|summary| orders::adjusted(load, summary));
     let summary = summary.unwrap_or_else(|| equilibrium::saturated(load, &regimes[0]));
+    let running = summary.running.filter(|_| verdict == Verdict::Stable);
+    notes.extend(running.and_then(|figure| inactive::of_split(load.scenario, figure.value)));
     FluidSolution { lambda_per_s: rate, verdict, boundary: *boundary, summary, notes }
 }
 

@@ -5,6 +5,8 @@ use serde::Serialize;
 use super::table::{Cell, Column, Table};
 use super::{Plot, Series, number};
 use crate::scenario::StepTimeLaw;
+use crate::scenario::hardware::Placement;
+use crate::study::calibrate::roofline::{Roofline, Shares};
 use crate::study::calibrate::{Calibration, Capacity, Coefficient, Fit, Point, Profile};
 
 /// Points of a drawn law.
@@ -110,6 +112,35 @@ fn capacity_table(capacity: &Capacity) -> Table {
             "In {} draws a coefficient was negative: taken as 0, or the draw left out.",
             capacity.bounded
         ));
+    }
+    table
+}
+
+/// The roofline of a GPU and a model on the profile, as documented and as fitted.
+pub fn roofline_table(placement: &Placement, profile: &Profile, found: &Roofline) -> Table {
+    let title = format!("Roofline of {} on {} × {}", placement.llm.title, placement.tp, placement.gpu.title);
+    let columns =
+        vec![Column::text("share of the peak"), Column::number("documented", ""), Column::number("fitted", "")];
+    let mut table = Table::new(&title, columns);
+    let names = [
+        "FLOP/s, linear layers",
+        "bandwidth, linear layers",
+        "bandwidth, attention over context",
+        "FLOP/s, attention in prompts",
+    ];
+    for (place, name) in names.into_iter().enumerate() {
+        let fitted = if found.told[place] { Cell::digits(found.fitted.values[place], 3) } else { Cell::Absent };
+        table.row(vec![Cell::text(name), Cell::digits(found.documented.values[place], 3), fitted]);
+    }
+    let both = |name: &str, of: fn(&Shares) -> f64| {
+        vec![Cell::text(name), Cell::digits(of(&found.documented), 3), Cell::digits(of(&found.fitted), 3)]
+    };
+    table.row(both("host (ms)", |shares| 1e3 * shares.host_s));
+    table.row(both("MAPE (%)", |shares| 100.0 * shares.mean_error));
+    table.row(both("mean error (%)", |shares| 100.0 * shares.bias));
+    table.note("Fitted: least squares of relative errors over the points. A share above 1 means that the data sheet's peak is exceeded or the tile loss is less.");
+    if !profile.whole {
+        table.note("The profile holds linear layers alone: no host, no output matrix, no attention.");
     }
     table
 }

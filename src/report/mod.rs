@@ -28,13 +28,14 @@ mod samples;
 mod scale;
 mod solution;
 pub mod text;
+mod traffic;
 mod validate;
 mod whole;
 
 pub use crate::answer::number;
 pub use crate::answer::plot::{Heat, HeatCell, HeatMap, Lane, Lanes, Picture, Plot, Series, Span, Style};
 pub use crate::answer::table::{self, Align, Cell, Column, Table};
-pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml};
+pub use calibrate::{calibrate_plot, calibrate_tables, calibrate_toml, roofline_table};
 pub use fan::Fan;
 pub use gate::{trust_map, trust_tables};
 pub use html::{Origin, page};
@@ -47,6 +48,7 @@ pub use queue::{model_list, queue_plot, queue_report};
 pub use reproduce::studies_table;
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
+pub use traffic::{fit_plots, fit_tables, traffic_plots, traffic_tables};
 pub use validate::{case_tables, cases_table, validate_tables};
 pub use whole::{Report, Setting};
 

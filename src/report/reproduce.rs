@@ -40,12 +40,13 @@ pub fn shown(table: &Table, file: &Path) -> String {
     render(&cut, Format::Table)
 }
 
-/// The studies: name, title, source.
-pub fn studies_table(studies: &[(String, String, String)]) -> Table {
-    let columns = vec![Column::text("study"), Column::text("about"), Column::text("source")];
+/// The studies: name, title.
+pub fn studies_table(studies: &[(String, String)]) -> Table {
+    let columns = vec![Column::text("study"), Column::text("about")];
     let mut table = Table::new("Studies that can be reproduced", columns);
-    for (name, title, source) in studies {
-        table.row(vec![Cell::text(name), Cell::text(title), Cell::text(source)]);
+    for (name, title) in studies {
+        table.row(vec![Cell::text(name), Cell::text(title)]);
     }
+    table.note("`fluidsim reproduce NAME --list` names the parts of one.");
     table
 }

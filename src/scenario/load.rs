@@ -131,7 +131,8 @@ fn finish(mut root: Value, known: Option<&TraceSource>) -> Result<Scenario, Scen
         }
     }
     for law in scaled::step_times(&mut scenario) {
-        law.read_tables()?;
+        let named = |error: ScenarioError| if error.origin.is_empty() { error.under("step_time") } else { error };
+        law.read_tables().map_err(named)?;
     }
     count_bins(&mut scenario.workload.rate_shape)?;
     scenario.validate()?;

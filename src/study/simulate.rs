@@ -72,6 +72,8 @@ pub fn simulate(
     }
     solution.notes = notes(scenario, &plan, options, &runs);
     solution.notes.extend(operations::notes(&solution.operations));
+    let running = solution.summary.running.filter(|_| solution.verdict == Verdict::Stable);
+    solution.notes.extend(running.and_then(|figure| fluid::inactive::of_split(scenario, figure.value)));
     solution.notes.extend(note_on_theory(&theory, covered, solution.verdict));
     solution
 }

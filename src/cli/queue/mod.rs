@@ -23,8 +23,8 @@ pub struct Args {
 }
 
 // What every model's command takes.
-#[command(mut_arg("plot", |arg| arg.help(plot::help("times and numbers over the range"))))]
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("plot", |arg| arg.help(plot::help("times and numbers over the range"))))]
 struct Options {
     /// Simulate the model and put the interval beside every quantity; exit code 1 when theory and simulation disagree beyond
     /// chance, at an error rate of 0.001

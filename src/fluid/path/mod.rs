@@ -190,7 +190,9 @@ pub enum PathError {
 /// Options outside their domain, rules that no path covers, or a solver that stops.
 pub fn trajectory(scenario: &Scenario, options: &PathOptions) -> Result<Path, PathError> {
     if let Some(other) = super::attention::spread(scenario) {
-        return trajectory(&other, options);
+        let mut path = trajectory(&other, options)?;
+        path.notes.extend(super::attention::note_of_tables(scenario));
+        return Ok(path);
     }
     check(options)?;
     if let Some(error) = scope::refusal(scenario).or_else(|| scope::refused_form(scenario, options.form)) {

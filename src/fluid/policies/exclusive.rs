@@ -3,7 +3,7 @@
 use super::super::load::Load;
 use super::packing::{CELLS, Packed, Prompts};
 use crate::cost::affine_coefficients;
-use crate::scenario::{FirstToken, Moments, Packing, Prompts as Cut, Scenario, SequenceLimit, StepTimeLaw};
+use crate::scenario::{Admission, FirstToken, Moments, Packing, Prompts as Cut, Scenario, SequenceLimit, StepTimeLaw};
 
 /// An instance with exclusive iterations.
 pub(super) struct Exclusive<'a> {
@@ -171,6 +171,10 @@ pub(super) fn not_covered(scenario: &Scenario) -> Option<(&'static str, String)>
     if rules.prompts == Cut::Chunked && rules.chunk_tokens.is_none() {
         let what = "are `chunked` without `chunk_tokens`, so that the token budget cuts them".into();
         return Some(("policy.batching.prompts", what));
+    }
+    let quota = scenario.policy.quota_per_class.filter(|_| scenario.policy.admission == Admission::Quota);
+    if quota.is_some_and(|quota| quota < scenario.sequence_cap()) {
+        return Some(("policy.admission", "is `quota` where prompts have iterations of their own".into()));
     }
     let moments = Moments::of(scenario);
     let emits = if rules.first_token == FirstToken::Prefill { 1.0 } else { 0.0 };

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 pub use gpu::{Efficiency, Gpu};
 pub use llm::{Experts, Latent, Llm, Window};
 pub use placement::{Fit, NoFit, Placement};
-pub use roofline::{linear_s, roofline};
+pub use roofline::{attention_floor_s, layers_s, linear_s, per_context_token_s, per_prefill_pair_s, roofline};
 pub use table::{KEY, Resolved, resolve};
 
 use super::error::ScenarioError;

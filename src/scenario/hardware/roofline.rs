@@ -28,6 +28,14 @@ const CURVE_ERROR: f64 = 5e-4;
 pub fn linear_s(placement: &Placement, tokens: f64) -> f64 {
     let (gpu, llm, tp) = (&placement.gpu, &placement.llm, placement.tp as f64);
     let bytes = placement.weight_bytes.unwrap_or(llm.bytes_per_parameter);
+    let sampled = tokens.min(placement.max_sampled as f64);
+    layers_s(placement, tokens) + matrix_s(gpu, llm.lm_head() / tp, bytes, sampled)
+}
+
+/// The same without the output matrix.
+pub fn layers_s(placement: &Placement, tokens: f64) -> f64 {
+    let (gpu, llm, tp) = (&placement.gpu, &placement.llm, placement.tp as f64);
+    let bytes = placement.weight_bytes.unwrap_or(llm.bytes_per_parameter);
     let matrix = |weights: f64, tokens: f64| matrix_s(gpu, weights / tp, bytes, tokens);
     let attention: f64 = llm.attention_matrices().iter().map(|&weights| matrix(weights, tokens)).sum();
     let every_layer = attention + between_s(placement, tokens) + 2.0 * all_reduce_s(placement, tokens);
@@ -37,19 +45,23 @@ pub fn linear_s(placement: &Placement, tokens: f64) -> f64 {
         .experts
         .as_ref()
         .map_or(0.0, |experts| (llm.layers - experts.dense_layers) as f64 * experts_s(placement, experts, tokens));
-    let head = matrix(llm.lm_head(), tokens.min(placement.max_sampled as f64));
-    llm.layers as f64 * every_layer + dense + sparse + head
+    llm.layers as f64 * every_layer + dense + sparse
 }
 
 /// The whole law: a curve of [`linear_s`] with launches and host, attention per context token and per pair of prompt tokens.
 pub fn roofline(placement: &Placement) -> StepTimeLaw {
-    let fixed = placement.host_s + placement.llm.layers as f64 * ATTENTION_S;
+    let fixed = placement.host_s + attention_floor_s(placement);
     let points = sample(|tokens| fixed + linear_s(placement, tokens as f64), &corners(placement));
     StepTimeLaw::Curve {
         points,
         per_context_token_s: per_context_token_s(placement),
         per_prefill_pair_s: per_prefill_pair_s(placement),
     }
+}
+
+/// Shortest time of attention in all layers.
+pub fn attention_floor_s(placement: &Placement) -> f64 {
+    placement.llm.layers as f64 * ATTENTION_S
 }
 
 fn matrix_s(gpu: &Gpu, weights: f64, bytes: f64, tokens: f64) -> f64 {
@@ -99,8 +111,8 @@ fn experts_s(placement: &Placement, experts: &Experts, tokens: f64) -> f64 {
     routed + router + shared + moved + activation_s(placement, experts.intermediate, active * tokens)
 }
 
-/// Reading the KV of a token in all layers, or its arithmetic where that takes longer (latent attention).
-fn per_context_token_s(placement: &Placement) -> f64 {
+/// Seconds per KV token of context: reading it in all layers, or its arithmetic where that takes longer (latent attention).
+pub fn per_context_token_s(placement: &Placement) -> f64 {
     let (gpu, llm) = (&placement.gpu, &placement.llm);
     let read = placement.kv_values_per_gpu() * placement.kv_bytes / gpu.attention_bandwidth();
     let widths = llm.latent.as_ref().map_or(2 * llm.head_dim, |latent| 2 * latent.kv_rank + latent.rope_dim);
@@ -108,8 +120,8 @@ fn per_context_token_s(placement: &Placement) -> f64 {
     llm.full_layers() as f64 * read.max(compute)
 }
 
-/// 2 FLOP per width of query, key and value, head and pair.
-fn per_prefill_pair_s(placement: &Placement) -> f64 {
+/// Seconds per pair of a prompt token and a token before or at it: 2 FLOP per width of query, key and value, head and pair.
+pub fn per_prefill_pair_s(placement: &Placement) -> f64 {
     let llm = &placement.llm;
     let widths =
         llm.latent.as_ref().map_or(2 * llm.head_dim, |latent| latent.nope_dim + latent.rope_dim + latent.value_dim);

@@ -99,6 +99,17 @@ impl Kernels {
         Ok(Self::assemble(&read::folder(folder)?, &Assembly { layers, host_s, graph_tokens }))
     }
 
+    /// What was measured of attention: prompt tokens, KV before them, decodes, KV of each.
+    pub fn cells(&self) -> impl Iterator<Item = [u64; 4]> + '_ {
+        self.attention.iter().flat_map(|chunk| {
+            chunk.inner.iter().flat_map(move |history| {
+                history.inner.iter().flat_map(move |decodes| {
+                    decodes.inner.iter().map(move |point| [chunk.at, history.at, decodes.at, point.tokens])
+                })
+            })
+        })
+    }
+
     /// The law of whole iterations.
     #[must_use]
     pub fn assemble(measured: &Measured, assembly: &Assembly<'_>) -> Self {

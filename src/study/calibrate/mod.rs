@@ -3,8 +3,10 @@
 mod covariance;
 mod curve;
 mod hinge;
+pub mod kernels;
 mod least_squares;
 pub mod profile;
+pub mod roofline;
 mod shape;
 mod staircase;
 mod uncertainty;

@@ -51,6 +51,8 @@ pub struct Profile {
     pub points: Vec<Point>,
     /// What was left out or put right, with counts.
     pub notes: Vec<String>,
+    /// Whether its iterations are whole: with attention, output matrix and host.
+    pub whole: bool,
 }
 
 /// Reads the bytes of a file in any of the formats.
@@ -85,7 +87,7 @@ fn read_text(text: &str, selection: &Selection) -> Result<Profile, ScenarioError
     }
     let points = merged(kept, &mut notes);
     check(&points)?;
-    Ok(Profile { source, points, notes })
+    Ok(Profile { source, points, notes, whole: own })
 }
 
 fn shortened(text: &str) -> String {

@@ -84,6 +84,9 @@ pub fn read(folder: &Path) -> Result<VllmRun, ScenarioError> {
     let (requests, first_arrival_s) = requests(folder, meta.count("num_requests")?)?;
     let started_s = meta.text("started_at").and_then(|text| epoch_s(&text));
     let (limits, mut notes) = limits(&meta)?;
+    if meta.get("engine_kwargs.enable_expert_parallel").and_then(Value::as_bool) == Some(true) {
+        notes.push("Expert parallelism is not modelled: every instance is taken to hold all experts.".into());
+    }
     let offset_s = started_s.map(|started| started - first_arrival_s).filter(|offset| offset.abs() < 60.0);
     if offset_s.is_none() {
         notes.push(

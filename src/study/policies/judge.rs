@@ -149,6 +149,15 @@ pub(super) fn words(policies: &[Policy], rankings: &[Ranking], pairs: &[Pair], t
             words.push(format!("Not resolved by {}: {}.", ranking.name, names.join("; ")));
         }
     }
+    if policies.iter().any(|policy| policy.turned_away != policies[0].turned_away) {
+        let shares = policies.iter().filter(|policy| policy.turned_away > 0.0);
+        let shares: Vec<String> =
+            shares.map(|policy| format!("{} {:.1} %", policy.name, 100.0 * policy.turned_away)).collect();
+        words.push(format!(
+            "Not the same requests: some are turned away because they can never fit, and are in no latency ({}).",
+            shares.join(", ")
+        ));
+    }
     let grow: Vec<String> = policies.iter().filter(|policy| policy.overloaded).map(growing).collect();
     if !grow.is_empty() {
         words.push(format!("Overloaded, ranked last, without latencies: {}.", grow.join("; ")));

@@ -30,6 +30,10 @@ fn ranking_table(found: &PolicyComparison, ranking: &Ranking) -> Table {
             Column::number("growth", "requests/s"),
         ],
     );
+    let growing = found.policies.iter().any(|policy| policy.growth_per_s.is_some());
+    if !growing {
+        table.columns.pop();
+    }
     let best = ranking.order.first().copied().unwrap_or(0);
     for (rank, &place) in ranking.order.iter().enumerate() {
         let policy = &found.policies[place];

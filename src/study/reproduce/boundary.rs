@@ -1,7 +1,7 @@
 //! The engine's λ* for any rules.
 
 use super::RunRules;
-use crate::answer::{Figure, Method};
+use crate::answer::Figure;
 use crate::fluid::{self, scope};
 use crate::scenario::{Mixing, Priority, Scenario, SequenceLimit};
 use crate::study::stability::{self, SaturatedOptions};
@@ -20,6 +20,5 @@ pub fn engine(scenario: &Scenario, run: RunRules, seed: u64) -> Option<Figure> {
     if drains || rules.sequence_limit == SequenceLimit::Residents {
         return stability::saturated(scenario, &theory, &options, &|| {}).throughput_per_s;
     }
-    let figure = stability::turning_point(scenario, &theory, &options, &|| {})?;
-    Some(Figure { method: Method::Simulated, ..figure })
+    stability::turning_point(scenario, &theory, &options, &|| {})
 }

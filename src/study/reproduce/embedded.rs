@@ -2,7 +2,10 @@
 
 /// Name and text.
 pub static FILES: &[(&str, &str)] = &[
+    ("seed-000-bursty.csv", include_str!("../../../models/studies/seed-000-bursty.csv")),
+    ("seed-000-heavy.csv", include_str!("../../../models/studies/seed-000-heavy.csv")),
     ("seed-000-memory.toml", include_str!("../../../models/studies/seed-000-memory.toml")),
+    ("seed-000-normal.csv", include_str!("../../../models/studies/seed-000-normal.csv")),
     ("seed-001-stability.toml", include_str!("../../../models/studies/seed-001-stability.toml")),
     ("seed-004-batching.toml", include_str!("../../../models/studies/seed-004-batching.toml")),
 ];

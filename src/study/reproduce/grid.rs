@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use toml::{Table, Value};
 
-use super::{Axis, Keys, Level, Options, Part, RunRules, Solver, Study, boundary, embedded, replay};
-use crate::answer::{Figure, FluidSolution, SimulatedSolution};
+use super::{Axis, Keys, Level, Options, Part, RunRules, Solver, Study, boundary, embedded, replay, window};
 use crate::fluid::{self, scope};
 use crate::scenario::{Override, Scenario, ScenarioError, TraceMode, TraceSource, load, trace};
+use crate::stats::stream::fnv1a;
 use crate::study::dynamics::Dynamics;
 use crate::study::plan::Wishes;
 use crate::study::simulate::{SimulateOptions, simulate};
-use crate::study::trials::Progress;
+use crate::study::sweep::{Answers, Datum, Journal, Quantity, Row, Setting, Side};
+use crate::study::trials::{Progress, silent};
 
 /// Trials of a point unless the study says otherwise.
 const TRIALS: u64 = 10;
@@ -39,28 +40,25 @@ impl Point {
     }
 }
 
-/// What was found at one point: figures by quantity, from each solver, and words.
-#[derive(Debug, Clone, Default)]
-pub struct Answer {
-    /// Theory's figures.
-    pub analytic: BTreeMap<String, Figure>,
-    /// The engine's figures.
-    pub engine: BTreeMap<String, Figure>,
-    /// Words, such as the verdict.
-    pub words: BTreeMap<String, String>,
-    /// Why theory gives no answer, and what else a reader must know.
-    pub notes: Vec<String>,
-}
-
 /// All points of a part with their answers.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The points, the last axis fastest.
     pub points: Vec<Point>,
-    /// Their answers in the same order.
-    pub answers: Vec<Answer>,
-    /// Levels that were left out, and why.
-    pub missing: Vec<String>,
+    /// What was asked, quantity by quantity, of theory before the engine.
+    pub columns: Vec<Quantity>,
+    /// The answers, a row for each point.
+    pub rows: Vec<Row>,
+    /// Levels that were left out, and why theory gives no answer.
+    pub notes: Vec<String>,
+}
+
+impl Frame {
+    /// What a row says of a quantity.
+    pub fn cell<'a>(&self, row: &'a Row, key: &str, side: Side) -> Option<&'a Datum> {
+        let place = self.columns.iter().position(|column| column.name == key && column.side == side)?;
+        row.cells.get(place).filter(|datum| **datum != Datum::Absent(()))
+    }
 }
 
 /// The points of a part, each valid, and the levels that are left out.
@@ -112,7 +110,7 @@ fn point(study: &Study, part: &Part, levels: &[&Level], options: &Options<'_>) -
             Level::Keys(keys) => {
                 name = keys.scenario.as_ref().unwrap_or(name);
                 changes.extend(overrides(&keys.set));
-                requests = requests_of(keys, options.data)?.or(requests);
+                requests = requests_of(study, keys, options.data)?.or(requests);
             }
             Level::Plain(value) => match axis.key.as_deref() {
                 Some(key) if key.starts_with("run.") => {
@@ -154,19 +152,24 @@ fn length(key: &str, value: &Value) -> Result<RunRules, ScenarioError> {
 
 type Requests = (String, Arc<trace::Trace>);
 
-fn requests_of(keys: &Keys, data: Option<&Path>) -> Result<Option<Requests>, ScenarioError> {
-    if let Some(file) = &keys.requests {
-        let text = embedded::text(file)
-            .ok_or_else(|| ScenarioError::at("requests", format!("are `{file}`"), "name a file in models/studies"))?;
-        return Ok(Some((file.clone(), Arc::new(trace::read(file, text)?))));
-    }
-    let Some((file, folder)) = keys.recorded.as_ref().zip(data) else { return Ok(None) };
-    let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+fn requests_of(study: &Study, keys: &Keys, data: Option<&Path>) -> Result<Option<Requests>, ScenarioError> {
+    let (file, text) = match (&keys.requests, keys.recorded.as_ref().zip(data), &study.folder) {
+        (Some(file), _, Some(folder)) => (file, text_of(&folder.join(file))?),
+        (Some(file), _, None) => {
+            let unknown = || ScenarioError::at("requests", format!("are `{file}`"), "name a file in models/studies");
+            (file, embedded::text(file).ok_or_else(unknown)?.to_owned())
+        }
+        (None, Some((file, folder)), _) => (file, text_of(&folder.join(file))?),
+        _ => return Ok(None),
+    };
+    Ok(Some((file.clone(), Arc::new(trace::read(file, &text)?))))
+}
+
+fn text_of(path: &Path) -> Result<String, ScenarioError> {
+    std::fs::read_to_string(path).map_err(|error| {
         ScenarioError::at("", format!("cannot be read: {error}"), "give a text file")
             .in_file(&path.display().to_string())
-    })?;
-    Ok(Some((file.clone(), Arc::new(trace::read(file, &text)?))))
+    })
 }
 
 /// The requests in place of the scenario's traffic.
@@ -178,44 +181,115 @@ fn replayed(mut scenario: Scenario, file: String, requests: Arc<trace::Trace>) -
     Ok(scenario)
 }
 
-/// The answers at all points, in parallel, in the order of the points.
+/// The answers at all points, in parallel, in the order of the points. With a journal every answer is kept there as soon as it is found,
+/// and those that are there already are not sought again.
+///
+/// # Errors
+/// The journal cannot be read or written.
 pub fn answer(
     part: &Part,
-    (points, missing): (Vec<Point>, Vec<String>),
+    (points, mut notes): (Vec<Point>, Vec<String>),
     options: &Options<'_>,
+    journal: Option<&Path>,
     progress: Progress<'_>,
-) -> Frame {
-    let one = |point: &Point| {
-        let found = answer_at(part, point, options);
-        progress();
-        found
+) -> Result<Frame, ScenarioError> {
+    let columns = columns(part);
+    let (journal, known) = match journal.filter(|_| !columns.is_empty()) {
+        Some(path) => {
+            let (journal, found) = Journal::open(path, &question(&points, &columns, part, options))?;
+            (Some(Mutex::new(journal)), found.rows)
+        }
+        None => (None, BTreeMap::new()),
     };
-    let answers = points.par_iter().map(one).collect();
-    Frame { points, answers, missing }
+    let one = |(index, point): (usize, &Point)| {
+        let row = match known.get(&index) {
+            Some(row) => row.clone(),
+            None => {
+                let row = row_at(part, &columns, index, point, options);
+                if let Some(Ok(mut journal)) = journal.as_ref().map(Mutex::lock) {
+                    journal.add(&row)?;
+                }
+                row
+            }
+        };
+        progress();
+        Ok(row)
+    };
+    let rows: Result<Vec<Row>, ScenarioError> = points.par_iter().enumerate().map(one).collect();
+    if part.solvers.contains(&Solver::Analytic) {
+        notes.extend(refusals(&points));
+    }
+    let mut frame = Frame { points, columns, rows: rows?, notes };
+    let warnings = inactive(&frame);
+    frame.notes.extend(warnings);
+    Ok(frame)
 }
 
-fn answer_at(part: &Part, point: &Point, options: &Options<'_>) -> Answer {
-    let mut found = Answer::default();
+/// Parameters that do nothing, where the part measures how many requests are in the system.
+fn inactive(frame: &Frame) -> Option<String> {
+    let warned = frame.points.iter().zip(&frame.rows).filter_map(|(point, row)| {
+        let running = frame.cell(row, "running", Side::Engine).and_then(Datum::value)?;
+        fluid::inactive::of_split(&point.scenario, running).map(|_| point.name())
+    });
+    let points: Vec<String> = warned.collect();
+    (!points.is_empty()).then(|| format!("Warning: decode_share is not active at {}.", points.join("; ")))
+}
+
+/// Every quantity from every side that may have it.
+fn columns(part: &Part) -> Vec<Quantity> {
+    let theory = part.solvers.contains(&Solver::Analytic).then_some(Side::Theory);
+    let engine = part.has_engine().then_some(Side::Engine);
+    let sides = || theory.into_iter().chain(engine);
+    part.quantity
+        .iter()
+        .flat_map(|quantity| sides().map(|side| Quantity { name: quantity.key.clone(), side }))
+        .collect()
+}
+
+/// A text that names everything the rows depend on.
+fn question(points: &[Point], columns: &[Quantity], part: &Part, options: &Options<'_>) -> String {
+    let mut asked = format!("{columns:?} {:?} {}", part.solvers, options.seed);
+    for point in points {
+        let requests = point.scenario.workload.trace.as_ref().map(|source| &source.requests);
+        asked.push_str(&format!("{:?} {} {requests:?}", point.run, point.scenario.to_toml()));
+    }
+    format!("{} {:016x}", part.name, fnv1a(&asked))
+}
+
+fn row_at(part: &Part, columns: &[Quantity], index: usize, point: &Point, options: &Options<'_>) -> Row {
+    let mut answers = Answers::default();
+    let mut own = Vec::new();
     for solver in &part.solvers {
         match solver {
-            Solver::Analytic => match scope::refusal(&point.scenario) {
-                Some(refusal) => found.notes.push(format!("Theory: {} {}.", refusal.key, refusal.problem)),
-                None => theory(&mut found, &fluid::solve(&point.scenario)),
-            },
-            Solver::Engine => engine(&mut found, &simulate(&point.scenario, &asked(point, options), None, &|| {})),
-            Solver::Boundary => {
-                let figure = boundary::engine(&point.scenario, point.run, options.seed);
-                found.engine.extend(figure.map(|figure| (LAMBDA_STAR.to_owned(), figure)));
+            Solver::Analytic if scope::refusal(&point.scenario).is_none() => {
+                answers.theory = Some(fluid::solve(&point.scenario));
             }
-            Solver::Replay => found.engine.extend(replay::figures(&point.scenario, options.seed)),
-            Solver::Dynamics => {}
+            Solver::Analytic | Solver::Dynamics => {}
+            Solver::Engine => answers.engine = Some(simulate(&point.scenario, &asked(point, options), None, &silent)),
+            Solver::Boundary => answers.saturated = boundary::engine(&point.scenario, point.run, options.seed),
+            Solver::Window => own.extend(window::figures(&point.scenario, point.run, options.seed)),
+            Solver::Replay => own.extend(replay::figures(&point.scenario, options.seed)),
         }
     }
-    found
+    let cell = |column: &Quantity| {
+        let found = own.iter().find(|(key, _)| column.side == Side::Engine && *key == column.name);
+        found.map_or_else(|| column.of(&answers), |(_, figure)| Datum::figure(Some(*figure)))
+    };
+    let settings = point.labels.iter().map(|label| Setting::parse(label)).collect();
+    Row { index, settings, cells: columns.iter().map(cell).collect() }
 }
 
-/// λ* as a quantity.
-pub const LAMBDA_STAR: &str = "lambda_star_per_s";
+/// Why theory says nothing of some points.
+fn refusals(points: &[Point]) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for refusal in points.iter().filter_map(|point| scope::refusal(&point.scenario)) {
+        let note = format!("Theory gives no answer where {} {}.", refusal.key, refusal.problem);
+        if !said.contains(&note) {
+            said.push(note);
+        }
+    }
+    said
+}
 
 fn asked(point: &Point, options: &Options<'_>) -> SimulateOptions {
     SimulateOptions {
@@ -226,24 +300,6 @@ fn asked(point: &Point, options: &Options<'_>) -> SimulateOptions {
         leap: true,
         wishes: Wishes { duration_s: point.run.duration_s, warmup_s: point.run.warmup_s },
     }
-}
-
-fn theory(found: &mut Answer, solution: &FluidSolution) {
-    let boundary = &solution.boundary;
-    found.analytic.insert(LAMBDA_STAR.to_owned(), Figure::of(boundary.low_per_s, boundary.method));
-    found.analytic.insert("lambda_star_high_per_s".to_owned(), Figure::of(boundary.high_per_s, boundary.method));
-    found.words.insert("verdict".to_owned(), solution.verdict.name().to_owned());
-    found.words.insert("binds".to_owned(), boundary.binding.name().to_owned());
-    let figures = solution.summary.quantities().into_iter();
-    found.analytic.extend(figures.filter_map(|(key, figure)| Some((key, figure?))));
-}
-
-fn engine(found: &mut Answer, solution: &SimulatedSolution) {
-    found.words.insert("engine_verdict".to_owned(), solution.verdict.name().to_owned());
-    let figures = solution.summary.quantities().into_iter();
-    found.engine.extend(figures.filter_map(|(key, figure)| Some((key, figure?))));
-    let figures = solution.operations.quantities().into_iter();
-    found.engine.extend(figures.filter_map(|(key, figure)| Some((key.to_owned(), figure?))));
 }
 
 /// One run in time for every point of a part that asks for it.

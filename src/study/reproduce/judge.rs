@@ -1,7 +1,7 @@
 //! Published figures beside ours.
 
 use super::{Frame, Level, Part, Published, Solver};
-use crate::answer::Figure;
+use crate::study::sweep::{Datum, Side};
 
 /// How a published figure and ours stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +40,9 @@ pub struct Judged {
     /// The published figure.
     pub published: f64,
     /// Ours, from the solver that it is held against.
-    pub ours: Option<Figure>,
+    pub ours: Option<Datum>,
     /// Theory's, where the engine's is the one held against it.
-    pub theory: Option<Figure>,
+    pub theory: Option<Datum>,
     /// How they stand to each other.
     pub verdict: Verdict,
     /// Where it was published.
@@ -57,24 +57,27 @@ pub fn judge(part: &Part, frame: &Frame) -> Vec<Judged> {
 }
 
 fn judged(part: &Part, frame: &Frame, published: &Published) -> Vec<Judged> {
-    let cells = frame.points.iter().zip(&frame.answers);
-    cells
-        .filter_map(|(point, answer)| {
+    frame
+        .points
+        .iter()
+        .zip(&frame.rows)
+        .filter_map(|(point, row)| {
             let value = published_at(part, published, &point.labels).filter(|value| !value.is_nan())?;
-            let of = |figures: &std::collections::BTreeMap<String, Figure>| figures.get(&published.quantity).copied();
-            let (theory, engine) = (of(&answer.analytic), of(&answer.engine));
+            let of = |side: Side| frame.cell(row, &published.quantity, side);
+            let (theory, engine) = (of(Side::Theory), of(Side::Engine));
             let ours = match published.solver {
                 Some(Solver::Analytic) => theory,
                 Some(_) => engine,
-                None => engine.or(theory),
+                None if part.has_engine() => engine,
+                None => theory,
             };
             Some(Judged {
                 labels: point.labels.clone(),
                 xs: point.xs.clone(),
                 quantity: published.quantity.clone(),
                 published: value,
-                ours,
-                theory: theory.filter(|_| ours != theory),
+                ours: ours.cloned(),
+                theory: theory.filter(|_| ours != theory).cloned(),
                 verdict: verdict(published, value, ours),
                 place: published.place.clone(),
                 why: published.why.clone(),
@@ -96,24 +99,24 @@ fn published_at(part: &Part, published: &Published, labels: &[String]) -> Option
     published.values.get(index).copied()
 }
 
-fn verdict(published: &Published, value: f64, ours: Option<Figure>) -> Verdict {
+fn verdict(published: &Published, value: f64, ours: Option<&Datum>) -> Verdict {
     let must = published.agree.is_some() || published.printed.is_some();
-    let Some(ours) = ours else { return if must { Verdict::Differs } else { Verdict::Absent } };
-    let half = ours.interval.map_or(0.0, |(low, high)| (high - low) / 2.0);
+    let Some((ours, found)) = ours.and_then(|datum| Some((datum, datum.value()?))) else {
+        return if must { Verdict::Differs } else { Verdict::Absent };
+    };
+    let half = ours.ends().map_or(0.0, |(low, high)| (high - low) / 2.0);
     let room = match (published.agree, published.printed) {
         (Some(share), _) => share * value.abs() + half,
         // Half a digit, and the rounding of the last bits.
         (None, Some(unit)) => 0.5 * unit * (1.0 + 1e-9) + half,
         (None, None) => return Verdict::Explained,
     };
-    if (ours.value - value).abs() <= room { Verdict::Agrees } else { Verdict::Differs }
+    if (found - value).abs() <= room { Verdict::Agrees } else { Verdict::Differs }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Method;
-
     fn entry(agree: Option<f64>, printed: Option<f64>) -> Published {
         let text = "quantity = \"q\"\nvalues = [1.0]\nwhere = \"here\"\nwhy = \"so\"";
         Published { agree, printed, ..toml::from_str(text).unwrap() }
@@ -121,11 +124,11 @@ mod tests {
 
     #[test]
     fn a_figure_must_be_as_close_as_the_study_says() {
-        let exact = |value: f64| Some(Figure::of(value, Method::Exact));
+        let exact = |value: f64| Some(Datum::Number(value));
         let cases = [
             (entry(Some(0.01), None), exact(1.009), Verdict::Agrees),
             (entry(Some(0.01), None), exact(1.011), Verdict::Differs),
-            (entry(Some(0.01), None), Some(Figure::simulated(1.02, 1.0, 1.04)), Verdict::Agrees),
+            (entry(Some(0.01), None), Some(Datum::Estimate(1.02, 1.0, 1.04)), Verdict::Agrees),
             (entry(Some(0.01), None), None, Verdict::Differs),
             (entry(None, Some(0.1)), exact(1.049), Verdict::Agrees),
             (entry(None, Some(0.1)), exact(1.051), Verdict::Differs),
@@ -133,7 +136,7 @@ mod tests {
             (entry(None, None), None, Verdict::Absent),
         ];
         for (published, ours, expected) in cases {
-            assert_eq!(verdict(&published, 1.0, ours), expected, "{ours:?}");
+            assert_eq!(verdict(&published, 1.0, ours.as_ref()), expected, "{ours:?}");
         }
     }
 }

@@ -11,9 +11,10 @@ pub mod judge;
 pub mod read;
 mod replay;
 pub mod show;
+mod window;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -33,6 +34,9 @@ pub struct Study {
     /// Its name, also that of its file.
     #[serde(skip)]
     pub name: String,
+    /// The folder of its file, if it does not come with the program.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
     /// What it is about, in one line.
     pub title: String,
     /// Where the published figures stand.
@@ -84,6 +88,14 @@ pub struct Part {
     pub figure: Vec<Panel>,
 }
 
+impl Part {
+    /// Whether the engine answers with figures.
+    pub fn has_engine(&self) -> bool {
+        let silent = [Solver::Analytic, Solver::Dynamics];
+        self.solvers.iter().any(|solver| !silent.contains(solver))
+    }
+}
+
 /// Who answers a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,6 +106,8 @@ pub enum Solver {
     Engine,
     /// The engine's λ*: what a saturated system completes, or where its drift turns when nothing caps the residents.
     Boundary,
+    /// The engine from an empty start, over the requests that arrive within `run.duration_s`.
+    Window,
     /// The engine from an empty start until the last request of a trace has left: one path, without intervals.
     Replay,
     /// One run in time, as pictures.
@@ -309,13 +323,19 @@ pub struct Found {
     pub runs: Vec<(String, Dynamics, Option<u64>)>,
 }
 
-/// Runs one part.
+/// Runs one part. `journal` is a file in which finished points are kept, so that a killed study goes on where it was.
 ///
 /// # Errors
-/// A level that makes no valid scenario, or recorded requests that cannot be read.
-pub fn run(study: &Study, part: &Part, options: &Options<'_>, progress: Progress<'_>) -> Result<Found, ScenarioError> {
+/// A journal that cannot be read or written, a level that makes no valid scenario, or recorded requests that cannot be read.
+pub fn run(
+    study: &Study,
+    part: &Part,
+    options: &Options<'_>,
+    journal: Option<&Path>,
+    progress: Progress<'_>,
+) -> Result<Found, ScenarioError> {
     let points = grid::points(study, part, options)?;
-    let frame = grid::answer(part, points, options, progress);
+    let frame = grid::answer(part, points, options, journal, progress)?;
     let runs = grid::dynamics(part, &frame.points, options);
     let judged = judge::judge(part, &frame);
     let table = show::table(part, &frame);

@@ -1,5 +1,7 @@
 //! From a study's TOML to a checked [`Study`].
 
+use std::path::Path;
+
 use super::{Axis, Part, Published, Study, embedded};
 use crate::scenario::ScenarioError;
 use crate::scenario::nearest::nearest;
@@ -9,11 +11,20 @@ pub fn names() -> Vec<&'static str> {
     embedded::FILES.iter().filter_map(|(file, _)| file.strip_suffix(".toml")).collect()
 }
 
-/// The study of that name, of which any part that no other has will do, such as `seed-001`.
+/// The study of that name, of which any part that no other has will do, such as `seed-001`; a name that ends in `.toml` is a file.
 ///
 /// # Errors
-/// There is none; the message names the nearest.
+/// There is none, where the message names the nearest, or its file cannot be read.
 pub fn find(name: &str) -> Result<Study, ScenarioError> {
+    if let Some(bare) = name.strip_suffix(".toml") {
+        let text = std::fs::read_to_string(name).map_err(|error| {
+            ScenarioError::at("", format!("cannot be read: {error}"), "name a study, or its file").in_file(name)
+        })?;
+        let path = Path::new(bare);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let bare = path.file_name().map_or_else(|| bare.to_owned(), |bare| bare.to_string_lossy().into_owned());
+        return Ok(Study { folder: Some(folder), ..study(&bare, name, &text)? });
+    }
     let all = names();
     let alike: Vec<&str> = all.iter().copied().filter(|study| study.contains(name)).collect();
     let found = match (all.iter().find(|study| **study == name), &alike[..]) {

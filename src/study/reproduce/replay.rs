@@ -32,7 +32,7 @@ impl Observer for Delays {
 
 /// Figures of the whole path, exact: `end_time_s` on the clock of the trace, `steps`, `completed`, `rejected`, `preemptions`,
 /// `admissions`, `delay_mean_s`, `delay_max_s`, `throughput_per_s` over the whole path, `censored` for requests unfinished.
-pub fn figures(scenario: &Scenario, seed: u64) -> Vec<(String, Figure)> {
+pub fn figures(scenario: &Scenario, seed: u64) -> Vec<(&'static str, Figure)> {
     let mut delays = Delays::default();
     let run = observed(scenario, RunRules::default(), seed, &mut delays);
     let end_s = (run.last_completion + first_arrival(scenario)).seconds();
@@ -50,7 +50,7 @@ pub fn figures(scenario: &Scenario, seed: u64) -> Vec<(String, Figure)> {
         ("throughput_per_s", totals.completed as f64 / end_s),
         ("censored", run.in_system as f64),
     ];
-    figures.into_iter().map(|(key, value)| (key.to_owned(), Figure::of(value, Method::Simulated))).collect()
+    figures.into_iter().map(|(key, value)| (key, Figure::of(value, Method::Simulated))).collect()
 }
 
 /// The run that both the figures and the pictures are taken from.

@@ -1,65 +1,48 @@
 //! Tables and panels of a part.
 
 use super::{Axis, Frame, Judged, Panel, Part, Point, Verdict};
-use crate::answer::Figure;
 use crate::answer::number;
 use crate::answer::plot::{Plot, Series};
 use crate::answer::table::{Cell, Column, Table};
+use crate::study::sweep::{Datum, Side, number_cell};
 
-/// Every cell of a part: its labels, then each quantity from every solver that has it.
+/// Every cell of a part: its labels, then each quantity from every side that has it.
 pub fn table(part: &Part, frame: &Frame) -> Table {
-    let mut columns: Vec<Column> = part.axis.iter().map(|axis| axis_column(axis, frame)).collect();
-    let mut sources: Vec<Source<'_>> = Vec::new();
-    for quantity in &part.quantity {
-        let key = quantity.key.as_str();
-        if frame.answers.iter().any(|answer| answer.words.contains_key(key)) {
-            sources.push(Source::Words(key));
-            columns.push(Column::text(&quantity.name));
-            continue;
-        }
-        let theory = frame.answers.iter().any(|answer| answer.analytic.contains_key(key));
-        let engine = frame.answers.iter().any(|answer| answer.engine.contains_key(key));
-        let name =
-            |who: &str| if theory && engine { format!("{}, {who}", quantity.name) } else { quantity.name.clone() };
-        if theory || !engine {
-            sources.push(Source::Theory(key));
-            columns.push(Column::number(&name("theory"), &quantity.unit));
-        }
-        if engine {
-            sources.push(Source::Engine(key));
-            columns.push(Column::number(&name("engine"), &quantity.unit));
-        }
-    }
-    let mut table = Table::new(&part.title, columns);
-    for (point, answer) in frame.points.iter().zip(&frame.answers) {
+    let shown: Vec<usize> = (0..frame.columns.len()).filter(|&place| is_shown(frame, place)).collect();
+    let places = part.axis.iter().enumerate().map(|(place, axis)| axis_column(axis, place, frame));
+    let mut table =
+        Table::new(&part.title, places.chain(shown.iter().map(|&place| column(part, frame, place))).collect());
+    for (point, row) in frame.points.iter().zip(&frame.rows) {
         let labels = point.labels.iter().zip(&point.xs).map(|(label, x)| label_cell(label, *x));
-        let cells = sources.iter().map(|source| match source {
-            Source::Words(key) => answer.words.get(*key).map_or(Cell::Absent, Cell::text),
-            Source::Theory(key) => answer.analytic.get(*key).map_or(Cell::Absent, figure_cell),
-            Source::Engine(key) => answer.engine.get(*key).map_or(Cell::Absent, figure_cell),
-        });
-        table.row(labels.chain(cells).collect());
+        table.row(labels.chain(shown.iter().map(|&place| datum_cell(&row.cells[place]))).collect());
     }
-    part.notes.iter().for_each(|note| drop(table.note(note)));
-    frame.missing.iter().for_each(|why| drop(table.note(format!("Left out: {why}."))));
-    let mut said: Vec<&String> = Vec::new();
-    for note in frame.answers.iter().flat_map(|answer| &answer.notes) {
-        if !said.contains(&note) {
-            said.push(note);
-            table.note(note);
-        }
+    for note in part.notes.iter().chain(&frame.notes) {
+        table.note(note);
     }
     table
 }
 
-enum Source<'a> {
-    Words(&'a str),
-    Theory(&'a str),
-    Engine(&'a str),
+/// A side that has nothing anywhere is not shown beside one that has; a quantity that neither has is shown once.
+fn is_shown(frame: &Frame, place: usize) -> bool {
+    let found = |place: usize| frame.rows.iter().any(|row| row.cells[place] != Datum::Absent(()));
+    let twin = |other: usize| other != place && frame.columns[other].name == frame.columns[place].name;
+    let others = || (0..frame.columns.len()).filter(|other| twin(*other));
+    found(place) || others().all(|other| !found(other) && other > place)
 }
 
-fn axis_column(axis: &Axis, frame: &Frame) -> Column {
-    let numbers = frame.points.iter().all(|point| point.labels.iter().all(|label| label.parse::<f64>().is_ok()));
+fn column(part: &Part, frame: &Frame, place: usize) -> Column {
+    let asked = &frame.columns[place];
+    let quantity = part.quantity.iter().find(|quantity| quantity.key == asked.name);
+    let (name, unit) = quantity.map_or((asked.name.as_str(), ""), |quantity| (&quantity.name, &quantity.unit));
+    let shown = (0..frame.columns.len()).filter(|&other| frame.columns[other].name == asked.name);
+    let both = shown.filter(|&other| is_shown(frame, other)).count() > 1;
+    let name = if both { format!("{name}, {}", asked.side.name()) } else { name.to_owned() };
+    let words = frame.rows.iter().any(|row| matches!(row.cells[place], Datum::Word(_)));
+    if words { Column::text(&name) } else { Column::number(&name, unit) }
+}
+
+fn axis_column(axis: &Axis, place: usize, frame: &Frame) -> Column {
+    let numbers = frame.points.iter().all(|point| point.labels[place].parse::<f64>().is_ok());
     if numbers || !axis.unit.is_empty() { Column::number(&axis.name, &axis.unit) } else { Column::text(&axis.name) }
 }
 
@@ -72,11 +55,11 @@ fn label_cell(label: &str, x: Option<f64>) -> Cell {
     }
 }
 
-fn figure_cell(figure: &Figure) -> Cell {
-    match figure.interval {
-        Some((low, high)) => Cell::interval(figure.value, low, high),
-        None if figure.value.fract() == 0.0 && (0.0..1e15).contains(&figure.value) => Cell::Count(figure.value as u64),
-        None => Cell::digits(figure.value, 6),
+/// Numbers of theory and of single paths with the digits that published figures have.
+fn datum_cell(datum: &Datum) -> Cell {
+    match datum {
+        Datum::Number(value) => number_cell(*value, 6),
+        other => other.cell(),
     }
 }
 
@@ -102,11 +85,12 @@ pub fn comparison(part: &Part, judged: &[Judged]) -> Option<Table> {
                 format!("{} ({})", quantity.name, quantity.unit)
             }
         });
-        let difference = row.ours.map(|ours| ours.value / row.published - 1.0).filter(|share| share.is_finite());
+        let difference = row.ours.as_ref().and_then(Datum::value).map(|ours| ours / row.published - 1.0);
+        let difference = difference.filter(|share| share.is_finite());
         let mut cells: Vec<Cell> = row.labels.iter().map(Cell::text).collect();
         cells.extend([Cell::text(named), Cell::digits(row.published, 6)]);
-        cells.push(row.ours.as_ref().map_or(Cell::Absent, figure_cell));
-        cells.extend(theory.then(|| row.theory.as_ref().map_or(Cell::Absent, figure_cell)));
+        cells.push(row.ours.as_ref().map_or(Cell::Absent, datum_cell));
+        cells.extend(theory.then(|| row.theory.as_ref().map_or(Cell::Absent, datum_cell)));
         cells.push(difference.map_or(Cell::Absent, |share| Cell::text(number::percent(share))));
         cells.push(Cell::text(row.verdict.name()));
         cells.push(reason(&mut reasons, &row.why));
@@ -168,20 +152,21 @@ fn plot(part: &Part, frame: &Frame, judged: &[Judged], panel: &Panel) -> Plot {
     }
     for curve in &curves {
         let of = |point: &Point| shown(&point.labels) && name(&point.labels) == *curve;
-        let cells = || frame.points.iter().zip(&frame.answers).filter(|(point, _)| of(point));
-        let theory: Vec<(f64, f64)> = cells()
-            .filter_map(|(point, answer)| Some((point.xs[place]?, answer.analytic.get(&panel.y)?.value)))
-            .collect();
-        let engine: Vec<(f64, Figure)> =
-            cells().filter_map(|(point, answer)| Some((point.xs[place]?, *answer.engine.get(&panel.y)?))).collect();
+        let cells = |side: Side| -> Vec<(f64, &Datum)> {
+            let rows = frame.points.iter().zip(&frame.rows).filter(|(point, _)| of(point));
+            rows.filter_map(|(point, row)| Some((point.xs[place]?, frame.cell(row, &panel.y, side)?))).collect()
+        };
+        let dots = |cells: &[(f64, &Datum)]| -> Vec<(f64, f64)> {
+            cells.iter().filter_map(|(x, datum)| Some((*x, datum.value()?))).collect()
+        };
+        let (theory, engine) = (dots(&cells(Side::Theory)), cells(Side::Engine));
         if !theory.is_empty() {
             plot = plot.with(Series::line(&joined(curve, "theory"), theory));
         }
         if !engine.is_empty() {
-            let band =
-                engine.iter().map(|(_, figure)| figure.interval.unwrap_or((figure.value, figure.value))).collect();
-            let dots = engine.iter().map(|(x, figure)| (*x, figure.value)).collect();
-            plot = plot.with(Series::dots(&joined(curve, "engine"), dots).with_band(band));
+            let ends = |datum: &Datum| datum.ends().or_else(|| datum.value().map(|value| (value, value)));
+            let band = engine.iter().filter_map(|(_, datum)| ends(datum)).collect();
+            plot = plot.with(Series::dots(&joined(curve, "engine"), dots(&engine)).with_band(band));
         }
         let theirs =
             judged.iter().filter(|row| row.quantity == panel.y && shown(&row.labels) && name(&row.labels) == *curve);

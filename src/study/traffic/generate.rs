@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::bursts::Bursts;
 use crate::des::{Arrival, Feed, Source};
+use crate::scenario::trace::TraceClass;
 use crate::scenario::{Class, Scenario, Time};
 
 /// Attoseconds of the last decimal that is written.
@@ -38,11 +39,26 @@ pub struct Generator {
     source: Source,
     /// In place of the times of the source.
     bursts: Option<Bursts>,
-    classes: Vec<Class>,
+    classes: Vec<Kind>,
     format: TraceFormat,
     columns: Columns,
     end: End,
     written: u64,
+}
+
+/// What the file says of a class.
+struct Kind {
+    name: String,
+    weight: f64,
+    model: Option<String>,
+}
+
+fn of_class(class: &Class) -> Kind {
+    Kind { name: class.name.clone(), weight: class.weight, model: class.model.clone() }
+}
+
+fn of_trace(class: &TraceClass) -> Kind {
+    Kind { name: class.name.clone(), weight: class.weight, model: class.model.clone() }
 }
 
 /// Which columns beside the three the own format has.
@@ -56,7 +72,10 @@ struct Columns {
 impl Generator {
     /// The requests of a validated scenario, with these bursts in place of its arrivals.
     pub fn new(scenario: &Scenario, bursts: Option<Bursts>, format: TraceFormat, end: End, seed: u64) -> Self {
-        let classes = scenario.workload.class.clone();
+        let classes = match &scenario.workload.trace {
+            Some(source) => source.requests.classes().iter().map(of_trace).collect(),
+            None => scenario.workload.class.iter().map(of_class).collect::<Vec<_>>(),
+        };
         let columns = Columns {
             class: classes.len() > 1,
             weight: classes.iter().any(|class| class.weight != 1.0),

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod differential;
+mod kernels;
 pub mod notes;
 mod oracle_reference;
 mod oracles;

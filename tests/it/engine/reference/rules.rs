@@ -35,6 +35,9 @@ impl Law {
                 token: attos(per_token_s),
                 context: attos(per_context_token_s),
             },
+            StepTimeLaw::Kernels { .. } => {
+                unreachable!("no case has kernel tables: `kernels.rs` holds those to single steps")
+            }
             StepTimeLaw::Curve { ref points, per_context_token_s, per_prefill_pair_s } => Self::Curve {
                 points: points.iter().map(|point| (point.tokens as i64, attos(point.seconds))).collect(),
                 context: attos(per_context_token_s),
