@@ -73,7 +73,7 @@ pub struct Plot {
     pub y_label: String,
     /// A logarithmic y axis; values that are not positive have no place on it.
     pub log_y: bool,
-    /// A logarithmic x axis, of all panels when the first has it.
+    /// A logarithmic x axis.
     pub log_x: bool,
     /// What is drawn, the first at the back.
     pub series: Vec<Series>,
@@ -199,7 +199,7 @@ pub struct Lanes {
 /// A whole picture of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picture {
-    /// Panels, one below the other over one x axis.
+    /// Panels, one below the other; those with the same label of x share its axis.
     Panels(Vec<Plot>),
     /// Heat maps side by side.
     Heat(HeatMap),

@@ -48,7 +48,7 @@ pub use queue::{model_list, queue_plot, queue_report};
 pub use reproduce::studies_table;
 pub use scale::{scale_plot, scale_tables};
 pub use solution::{compare_tables, simulate_tables, solve_tables, unit_of};
-pub use traffic::{fit_svg, fit_tables, traffic_svg, traffic_tables};
+pub use traffic::{fit_plots, fit_tables, traffic_plots, traffic_tables};
 pub use validate::{case_tables, cases_table, validate_tables};
 pub use whole::{Report, Setting};
 

@@ -25,7 +25,7 @@ const EDGE: f64 = 14.0;
 /// Height of a line of words.
 const LINE: f64 = 22.0;
 
-/// The panels, one below the other over one x axis, as the text of an SVG file for paper.
+/// The panels, one below the other, as the text of an SVG file for paper.
 pub fn render_svg(plots: &[Plot]) -> String {
     panels::render_panels(plots, Some(Theme::Light), WIDTH)
 }

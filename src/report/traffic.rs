@@ -1,6 +1,5 @@
 //! The traffic of a trace on paper: what it is, and which laws fit.
 
-use super::plot::render_svg;
 use super::{Cell, Column, Plot, Series, Table};
 use crate::report::number::significant;
 use crate::scenario::{ArrivalLaw, LengthLaw};
@@ -307,7 +306,7 @@ fn arrival_reason(fit: &TrafficFit, best: &ArrivalFit) -> String {
 }
 
 /// The rate over time, the survival function of the gaps, the lengths and their pairs as one SVG.
-pub fn traffic_svg(name: &str, summary: &Summary) -> String {
+pub fn traffic_plots(name: &str, summary: &Summary) -> Vec<Plot> {
     let mut parts = Vec::new();
     if !summary.rates_per_s.is_empty() {
         let points = summary.rates_per_s.iter().enumerate().map(|(k, rate)| (k as f64 * summary.stretch_s, *rate));
@@ -331,7 +330,7 @@ pub fn traffic_svg(name: &str, summary: &Summary) -> String {
             .with_log_x()
             .with_log_y(),
     );
-    stacked(&parts)
+    parts
 }
 
 /// P(gap > t) of the trace beside that of Poisson arrivals.
@@ -364,7 +363,7 @@ fn histogram(lengths: &Lengths) -> Vec<(f64, f64)> {
 }
 
 /// Quantiles of the lengths against those of the best laws, and the dispersion against that of the laws, as one SVG.
-pub fn fit_svg(name: &str, fit: &TrafficFit) -> String {
+pub fn fit_plots(name: &str, fit: &TrafficFit) -> Vec<Plot> {
     let mut parts = Vec::new();
     if let Some(found) = &fit.arrivals {
         let curve = &fit.summary.dispersion;
@@ -388,7 +387,7 @@ pub fn fit_svg(name: &str, fit: &TrafficFit) -> String {
         }
         parts.push(plot.with_log_x().with_log_y());
     }
-    stacked(&parts)
+    parts
 }
 
 /// Quantiles of a law and of the lengths at the same 200 shares.
@@ -404,25 +403,6 @@ fn quantiles(law: &LengthLaw, lengths: &Lengths) -> Vec<(f64, f64)> {
         (place.max(1) as f64, lengths.quantile(share) as f64)
     };
     shares.map(pair).collect()
-}
-
-/// Pictures with axes of their own, one below the other in one file.
-fn stacked(plots: &[Plot]) -> String {
-    let parts: Vec<String> = plots.iter().map(|plot| render_svg(std::slice::from_ref(plot))).collect();
-    let size = |part: &str, key: &str| {
-        let value = part.split_once(&format!(" {key}=\"")).and_then(|(_, rest)| rest.split_once('"'));
-        value.and_then(|(value, _)| value.parse::<f64>().ok()).unwrap_or(0.0)
-    };
-    let width = parts.iter().map(|part| size(part, "width")).fold(0.0, f64::max);
-    let (mut body, mut height) = (String::new(), 0.0);
-    for part in &parts {
-        body.push_str(&part.replacen("<svg ", &format!("<svg y=\"{height}\" "), 1));
-        height += size(part, "height");
-    }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} \
-         {height}\">\n{body}</svg>\n"
-    )
 }
 
 #[cfg(test)]
@@ -442,15 +422,5 @@ mod tests {
         for (law, trace) in quantiles(&LengthLaw::Uniform { min: 1, max: 1000 }, &lengths) {
             assert!((law - trace).abs() <= 1.0, "{law} {trace}");
         }
-    }
-
-    #[test]
-    fn stacked_pictures_stand_below_each_other() {
-        let plot = || Plot::new("a", "x", "y").with(Series::line("l", vec![(0.0, 1.0), (1.0, 2.0)]));
-        let (one, two) = (stacked(&[plot()]), stacked(&[plot(), plot()]));
-        let height =
-            |svg: &str| svg.split_once("height=\"").unwrap().1.split_once('"').unwrap().0.parse::<f64>().unwrap();
-        assert!(height(&one) > 0.0 && height(&two) == 2.0 * height(&one));
-        assert_eq!(two.matches("<svg ").count(), two.matches("</svg>").count());
     }
 }

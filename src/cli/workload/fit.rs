@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::super::Outcome;
 use super::super::common::check_files;
+use super::super::plot::{self, PlotArgs};
 use crate::report::{self, Format};
 use crate::scenario::{load, trace};
 use crate::study::traffic::{LengthChoice, TrafficFit, summarise};
@@ -13,7 +14,7 @@ use crate::study::traffic::{LengthChoice, TrafficFit, summarise};
 /// Every law is fitted by maximum likelihood; the table says how well, and the last lines what to use. Where no law of the lengths holds, or
 /// prompts and outputs depend on each other, the pairs of the trace are what to draw.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("dispersion and quantiles of the trace and of the laws"))), after_help = "\
 Examples:
   fluidsim workload fit requests.csv
   fluidsim workload fit requests.csv --out workload.toml --plot fit.svg
@@ -35,9 +36,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "auto", requires = "out")]
     lengths: LengthChoice,
 
-    /// Draw dispersion and quantiles of the trace and of the laws as SVG
-    #[arg(long, value_name = "FIT.svg")]
-    plot: Option<PathBuf>,
+    #[command(flatten)]
+    plot: PlotArgs,
 
     /// Form of the report
     #[arg(long, value_enum, default_value = "table")]
@@ -45,7 +45,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
-    check_files(&[("--out", args.out.as_deref()), ("--plot", args.plot.as_deref())])?;
+    args.plot.check()?;
+    check_files(&[("--out", args.out.as_deref()), ("--plot", args.plot.file())])?;
     let base = load::open(args.scenario.as_deref(), &[], None)?;
     let trace = trace::open(&args.trace)?;
     let name = super::short_name(&args.trace);
@@ -61,9 +62,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         );
         report::file::write_whole(file, &text)?;
     }
-    if let Some(file) = &args.plot {
-        report::file::write_whole(file, &report::fit_svg(&name, &fit))?;
-    }
+    args.plot.draw(&report::fit_plots(&name, &fit).into())?;
     report::printer::print(&report::render_all(&report::fit_tables(&name, &fit, &notes), args.format))?;
     Ok(Outcome::Fine)
 }

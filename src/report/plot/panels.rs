@@ -1,4 +1,4 @@
-//! Panels with axes, one below the other over one x axis.
+//! Panels with axes, one below the other; those with the same label of x share its axis.
 
 use super::axis::Axis;
 use super::labels::{
@@ -65,10 +65,10 @@ impl Head {
 /// The panels as the text of an SVG file.
 pub fn render_panels(plots: &[Plot], theme: Option<Theme>, whole: f64) -> String {
     let body = if plots.len() > 1 { BODY } else { SINGLE_BODY };
-    let x = x_axis(plots);
+    let x: Vec<Axis> = plots.iter().map(|plot| x_axis(plots, plot)).collect();
     let y: Vec<Axis> = plots.iter().map(y_axis).collect();
     let labels: Option<Vec<Vec<EndLabel>>> =
-        plots.iter().zip(&y).map(|(plot, y)| end_labels(plot, (&x, y), body)).collect();
+        plots.iter().zip(x.iter().zip(&y)).map(|(plot, (x, y))| end_labels(plot, (x, y), body)).collect();
     // On a narrow picture names beside the axes would leave little of them.
     let fits = |labels: &Vec<Vec<EndLabel>>| labels.iter().flatten().all(|label| label.width() <= whole / 4.5);
     let labels = labels.filter(fits);
@@ -83,9 +83,9 @@ pub fn render_panels(plots: &[Plot], theme: Option<Theme>, whole: f64) -> String
     for (k, plot) in plots.iter().enumerate() {
         let with_legend = labels.is_none() && !(k > 0 && entries(plot) == entries(&plots[k - 1]));
         let legend = if with_legend { legend_rows(entries(plot), whole - 2.0 * EDGE) } else { Vec::new() };
-        let marks = mark_rows(plot, &x, (left, width), whole);
+        let marks = mark_rows(plot, &x[k], (left, width), whole);
         let head = Head { title: !plot.title.is_empty(), legend, marks };
-        let frame = Frame { left, top: top + head.height(), width, height: body, x: &x, y: &y[k] };
+        let frame = Frame { left, top: top + head.height(), width, height: body, x: &x[k], y: &y[k] };
         draw_head(&mut svg, plot, &head, top);
         // The label of x stands under the last panel unless the panels disagree on it.
         let named = plots.get(k + 1).is_none_or(|next| next.x_label != plot.x_label);
@@ -103,19 +103,21 @@ pub fn render_panels(plots: &[Plot], theme: Option<Theme>, whole: f64) -> String
     svg.whole(title, (whole, (top + EDGE).max(4.0 * EDGE)), theme)
 }
 
-pub(super) fn x_axis(plots: &[Plot]) -> Axis {
-    let places = plots.iter().map(|plot| plot.categories.len()).max().unwrap_or(0);
+/// The x axis of a panel, which it shares with all that have the same label.
+pub(super) fn x_axis(plots: &[Plot], of: &Plot) -> Axis {
+    let plots = || plots.iter().filter(|plot| plot.x_label == of.x_label);
+    let places = plots().map(|plot| plot.categories.len()).max().unwrap_or(0);
     if places > 0 {
         return Axis::places(places);
     }
-    let values = plots.iter().flat_map(|plot| {
+    let values = plots().flat_map(|plot| {
         let of_series = plot.series.iter().flat_map(|series| {
             let half = bar_width(series).map_or(0.0, |width| width / 2.0);
             series.points.iter().flat_map(move |point| [point.0 - half, point.0 + half])
         });
         of_series.chain(plot.marks.iter().map(|mark| mark.0)).collect::<Vec<f64>>()
     });
-    if plots.first().is_some_and(|plot| plot.log_x) { Axis::snug_logarithmic(values) } else { Axis::snug(values) }
+    if plots().next().is_some_and(|plot| plot.log_x) { Axis::snug_logarithmic(values) } else { Axis::snug(values) }
 }
 
 pub(super) fn y_axis(plot: &Plot) -> Axis {

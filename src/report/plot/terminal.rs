@@ -81,7 +81,6 @@ fn painted(words: &str, series: Option<usize>, colour: bool) -> String {
 }
 
 fn panels(plots: &[Plot], columns: usize, colour: bool) -> String {
-    let x = x_axis(plots);
     let y: Vec<Axis> = plots.iter().map(y_axis).collect();
     let rows = if plots.len() > 1 { ROWS } else { SINGLE_ROWS };
     let wide = |axis: &Axis| axis.ticks.iter().map(|tick| display_width(&axis.label(*tick))).max().unwrap_or(0);
@@ -91,7 +90,7 @@ fn panels(plots: &[Plot], columns: usize, colour: bool) -> String {
     let inner = columns.saturating_sub(left + right + 2).max(10);
     let parts = plots.iter().zip(&y).enumerate().map(|(k, (plot, y))| {
         let named = plots.get(k + 1).is_none_or(|next| next.x_label != plot.x_label);
-        panel(plot, (&x, y), (left, inner, rows), named, colour)
+        panel(plot, (&x_axis(plots, plot), y), (left, inner, rows), named, colour)
     });
     parts.collect::<Vec<_>>().join("\n")
 }

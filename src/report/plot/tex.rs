@@ -47,7 +47,6 @@ const STYLE: &str = "width=0.82\\linewidth, axis lines=left, axis line style={fs
      xlabel style={fsink!70}, every node near coord/.style={}";
 
 fn panels(plots: &[Plot]) -> String {
-    let x = x_axis(plots);
     let height = if plots.len() > 1 { BODY } else { SINGLE_BODY };
     let count = plots.len().max(1);
     let mut out = format!(
@@ -55,7 +54,7 @@ fn panels(plots: &[Plot]) -> String {
         height + 30.0
     );
     for (k, plot) in plots.iter().enumerate() {
-        let y = y_axis(plot);
+        let (x, y) = (x_axis(plots, plot), y_axis(plot));
         let labels = end_labels(plot, (&x, &y), height);
         let shared = plots.get(k + 1).is_some_and(|next| next.x_label == plot.x_label);
         out.push_str(&format!("\\nextgroupplot[{}]\n", options(plot, (&x, &y), shared, labels.is_some())));
