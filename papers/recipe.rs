@@ -141,16 +141,29 @@ impl Kitchen {
         let text = read(&folder.join("recipes.toml"))?;
         let recipes: Recipes = toml::from_str(&text).map_err(|error| error.to_string())?;
         let mut kitchen = Self { recipes, outputs: BTreeMap::new(), stamps: BTreeMap::new() };
-        for source in kitchen.recipes.source.iter().flat_map(|source| source.each(&kitchen.recipes.lists, &kitchen.recipes.args)).collect::<Vec<_>>() {
+        for source in kitchen
+            .recipes
+            .source
+            .iter()
+            .flat_map(|source| source.each(&kitchen.recipes.lists, &kitchen.recipes.args))
+            .collect::<Vec<_>>()
+        {
             let path = folder.join("measured").join(&source.name);
             if source.slow {
                 let absent = source.needs.as_ref().is_some_and(|needs| !root(folder).join(needs).exists());
                 if measure && absent {
-                    eprintln!("{}: {} is not here, what was measured before is kept", source.name, source.needs.clone().unwrap_or_default());
+                    eprintln!(
+                        "{}: {} is not here, what was measured before is kept",
+                        source.name,
+                        source.needs.clone().unwrap_or_default()
+                    );
                 } else if measure {
                     let stamp = format!("fluidsim {}: fluidsim {}", version(program)?, source.args.join(" "));
                     let text = run(program, folder, &source)?;
-                    let rows = text.lines().enumerate().filter(|(line, _)| source.every == 1 || line % source.every == 1 || *line == 0);
+                    let rows = text
+                        .lines()
+                        .enumerate()
+                        .filter(|(line, _)| source.every == 1 || line % source.every == 1 || *line == 0);
                     write(&path, &format!("{stamp}\n{}\n", rows.map(|(_, line)| line).collect::<Vec<_>>().join("\n")))?;
                 }
                 let kept = read(&path)?;
@@ -199,7 +212,8 @@ impl Kitchen {
             }
             let (value, half) = match &number.gap {
                 Some([over, under]) => {
-                    let value = |name: &String| values.get(name).copied().ok_or(format!("{}: no number {name}", number.name));
+                    let value =
+                        |name: &String| values.get(name).copied().ok_or(format!("{}: no number {name}", number.name));
                     (value(over)? / value(under)? - 1.0, None)
                 }
                 None => self.find(&number)?,
@@ -220,17 +234,23 @@ impl Kitchen {
 
     fn find(&self, number: &Number) -> Result<(f64, Option<f64>), String> {
         let output = self.output(number.from.as_ref())?;
-        let missing = |what: &str| format!("{}: {what} is not in {}", number.name, number.from.clone().unwrap_or_default());
+        let missing =
+            |what: &str| format!("{}: {what} is not in {}", number.name, number.from.clone().unwrap_or_default());
         if number.distinct.is_some() {
             return Ok((self.distinct(number)?.len() as f64, None));
         }
         let found: Box<dyn Fn(&str) -> Result<f64, String>> = if let Some(at) = &number.at {
             let json: Value = serde_json::from_str(output).map_err(|error| missing(&error.to_string()))?;
             let place = json.pointer(at).ok_or_else(|| missing(at))?;
-            let says = |item: &Value| number.says.as_ref().is_none_or(|says| item.as_str().is_some_and(|text| text.contains(says)));
-            let is_it = |item: &&Value| says(item) && number.row.iter().all(|(key, word)| item[key].as_str() == Some(word));
+            let says = |item: &Value| {
+                number.says.as_ref().is_none_or(|says| item.as_str().is_some_and(|text| text.contains(says)))
+            };
+            let is_it =
+                |item: &&Value| says(item) && number.row.iter().all(|(key, word)| item[key].as_str() == Some(word));
             let place = match (number.row.is_empty() && number.says.is_none(), place) {
-                (false, Value::Array(items)) => items.iter().find(is_it).ok_or_else(|| missing(&format!("{:?}", number.row)))?,
+                (false, Value::Array(items)) => {
+                    items.iter().find(is_it).ok_or_else(|| missing(&format!("{:?}", number.row)))?
+                }
                 _ => place,
             }
             .clone();
@@ -267,14 +287,18 @@ impl Kitchen {
 
     fn table(&self, table: &Table, numbers: &BTreeMap<String, String>) -> Result<String, String> {
         let rows = match &table.from {
-            None => words(&self.recipes.lists, table.each.as_ref()).iter().map(|id| BTreeMap::from([("each".to_owned(), id.clone())])).collect(),
+            None => words(&self.recipes.lists, table.each.as_ref())
+                .iter()
+                .map(|id| BTreeMap::from([("each".to_owned(), id.clone())]))
+                .collect(),
             Some(_) => self.rows(table)?,
         };
         let mut text = String::from("% Written by papers/generate.rs from recipes.toml; do not edit.\n");
         for stamp in self.stamps.iter().filter(|(name, _)| self.uses(table, name)).map(|(_, stamp)| stamp) {
             text += &format!("% {stamp}\n");
         }
-        text += &format!("\\begin{{tabular}}{{{}}}\n\\toprule\n{} \\\\\n\\midrule\n", table.spec, table.head.join(" & "));
+        text +=
+            &format!("\\begin{{tabular}}{{{}}}\n\\toprule\n{} \\\\\n\\midrule\n", table.spec, table.head.join(" & "));
         for (index, row) in rows.iter().enumerate() {
             if table.rules.contains(&index) {
                 text += "\\addlinespace\n";
@@ -291,13 +315,20 @@ impl Kitchen {
         table.from.as_deref() == Some(source)
             || self.recipes.number.iter().flat_map(|number| number.each(&self.recipes.lists)).any(|number| {
                 number.from.as_deref() == Some(source)
-                    && words(&self.recipes.lists, table.each.as_ref()).iter().any(|id| {
-                        table.cells.iter().any(|cell| cell.replace("{}", id) == format!("@{}", number.name))
-                    })
+                    && words(&self.recipes.lists, table.each.as_ref())
+                        .iter()
+                        .any(|id| table.cells.iter().any(|cell| cell.replace("{}", id) == format!("@{}", number.name)))
             })
     }
 
-    fn cell(&self, cell: &str, row: &Row, label: &str, round: Option<usize>, numbers: &BTreeMap<String, String>) -> Result<String, String> {
+    fn cell(
+        &self,
+        cell: &str,
+        row: &Row,
+        label: &str,
+        round: Option<usize>,
+        numbers: &BTreeMap<String, String>,
+    ) -> Result<String, String> {
         let cell = row.get("each").map_or(cell.to_owned(), |id| cell.replace("{}", id)).replace("{label}", label);
         if let Some(name) = cell.strip_prefix('@') {
             return numbers.get(name).cloned().ok_or(format!("no number is called {name}"));
@@ -305,7 +336,9 @@ impl Kitchen {
         if let Some(key) = cell.strip_prefix('$') {
             let field = |key: &str| row.get(key).map(|text| text.trim()).ok_or(format!("no field is called {key}"));
             if let Some((value, high)) = key.split_once(" ± ") {
-                let (Some(value), Some(high)) = (number_in(field(value)?), number_in(field(high)?)) else { return Ok("--".into()) };
+                let (Some(value), Some(high)) = (number_in(field(value)?), number_in(field(high)?)) else {
+                    return Ok("--".into());
+                };
                 return form(value, Some(high - value), "half");
             }
             return Ok(shown(field(key)?, round));
@@ -356,7 +389,11 @@ impl Source {
         expand(words(lists, self.each.as_ref()), self, |one, id| {
             one.name = one.name.replace("{}", id);
             let own = args.get(id).map_or(&[][..], Vec::as_slice);
-            one.args = self.args.iter().flat_map(|word| if word == "{args}" { own.to_vec() } else { vec![word.replace("{}", id)] }).collect();
+            one.args = self
+                .args
+                .iter()
+                .flat_map(|word| if word == "{args}" { own.to_vec() } else { vec![word.replace("{}", id)] })
+                .collect();
         })
     }
 }
@@ -366,7 +403,10 @@ impl Number {
         expand(words(lists, self.each.as_ref()), self, |one, id| {
             let put = |text: &mut String| *text = text.replace("{}", id);
             put(&mut one.name);
-            [&mut one.from, &mut one.at, &mut one.half, &mut one.high, &mut one.column].into_iter().flatten().for_each(put);
+            [&mut one.from, &mut one.at, &mut one.half, &mut one.high, &mut one.column]
+                .into_iter()
+                .flatten()
+                .for_each(put);
             one.row.values_mut().chain(one.gap.iter_mut().flatten()).for_each(put);
         })
     }
@@ -392,7 +432,8 @@ fn rows_of_json(text: &str, at: &str) -> Result<Vec<Row>, String> {
     let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let rows = json.pointer(at).and_then(Value::as_array).ok_or(format!("no rows at {at}"))?;
     let word = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
-    let fields = |row: &Value| row.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), word(value))).collect();
+    let fields =
+        |row: &Value| row.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), word(value))).collect();
     Ok(rows.iter().map(fields).collect())
 }
 
@@ -416,7 +457,8 @@ fn rows_of_csv(text: &str, wanted: &BTreeMap<String, String>) -> Result<Vec<Row>
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
-        let row: BTreeMap<_, _> = head.iter().zip(&record).map(|(key, field)| (key.to_owned(), field.to_owned())).collect();
+        let row: BTreeMap<_, _> =
+            head.iter().zip(&record).map(|(key, field)| (key.to_owned(), field.to_owned())).collect();
         if wanted.iter().all(|(key, word)| row.get(key) == Some(word)) {
             rows.push(row);
         }
@@ -525,7 +567,10 @@ mod tests {
         assert_eq!(shown(0.000_123_4, None, "sig 2"), "0.00012");
         assert_eq!(shown(12_345.6, None, "sig 2"), "12346");
         assert_eq!(shown(0.0512, None, "percent 1"), "5.1");
-        assert_eq!((shown(-0.0512, None, "signed 1"), shown(0.000_01, None, "signed 1")), ("$-5.1$".into(), "0.0".into()));
+        assert_eq!(
+            (shown(-0.0512, None, "signed 1"), shown(0.000_01, None, "signed 1")),
+            ("$-5.1$".into(), "0.0".into())
+        );
         assert_eq!(shown(-0.09, None, "loss 0"), "9");
         assert_eq!(shown(12.7853, Some(0.0312), "half"), "\\ensuremath{12.785 \\pm 0.031}");
         assert_eq!(shown(152.34, Some(12.0), "half"), "\\ensuremath{152 \\pm 12}");

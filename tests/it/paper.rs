@@ -59,7 +59,8 @@ fn typed(text: &str) -> Option<String> {
             let before: String = plain[..at].iter().collect();
             let after: String = plain[at + 1..].iter().collect();
             let digits = before.chars().rev().take_while(char::is_ascii_digit).collect::<String>();
-            let decimal = *c == '.' && after.starts_with(|c: char| c.is_ascii_digit()) && !after.contains("\\textwidth");
+            let decimal =
+                *c == '.' && after.starts_with(|c: char| c.is_ascii_digit()) && !after.contains("\\textwidth");
             let share = (before.ends_with('\\') && *c == '%' || after.starts_with("ercent") && *c == 'p')
                 && before.trim_end_matches('\\').ends_with(|c: char| c.is_ascii_digit())
                 && !before.trim_end_matches('\\').ends_with("95");
