@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{PageArgs, check_files};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::{Outcome, usage_error};
-use crate::report::{self, Format, Report, Setting};
+use crate::report::{self, Format, Report};
 use crate::scenario::hardware::{self, Placement};
 use crate::scenario::{ScenarioError, load};
 use crate::study::calibrate::{Calibration, Fit, Profile, Selection, calibrate, capacity, kernels, profile, roofline};
@@ -19,7 +19,7 @@ const DRAWS: usize = 400;
 /// vidur's linear operations, of which the medians of one layer are summed and multiplied by --layers; or a folder of kernel tables
 /// (dense.csv, attention.csv, per_sequence.csv), every measured attention kernel an iteration.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("the points and the laws"))), after_help = "\
 Examples:
   fluidsim calibrate profile.csv
   fluidsim calibrate profile.csv --out law.toml --plot fit.svg
@@ -62,7 +62,6 @@ pub struct Args {
     #[arg(long, value_name = "MODEL.toml")]
     out: Option<PathBuf>,
 
-    // Shows the points and the laws.
     #[command(flatten)]
     plot: PlotArgs,
 
@@ -126,7 +125,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
     let report = Report::from(tables);
     let report = report.titled(&format!("Step times of {}", file_name(&args.file))).with_picture(picture);
     args.page.write(&report, Some(seed))?;
-    report::printer::print(&report.text(args.format, &Setting::default()))?;
+    report::printer::print(&report.plain(args.format))?;
     Ok(Outcome::Fine)
 }
 

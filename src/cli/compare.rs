@@ -1,7 +1,7 @@
 //! `fluidsim compare`
 
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, PathOptions};
@@ -14,7 +14,7 @@ use crate::study::scale::{ScaleOptions, scaling};
 ///
 /// Exit code 1 when a quantity that is promised to agree does not; with --scale when the errors surely fall more slowly than n^(-0.4).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("the fluid path over the trials"))), after_help = "\
 Examples:
   fluidsim compare --des-trials 50
   fluidsim compare --lambda 3.2 --plot compare.svg
@@ -37,7 +37,6 @@ pub struct Args {
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     backlog: u64,
 
-    // Shows the fluid path over the trials.
     #[command(flatten)]
     plot: PlotArgs,
 

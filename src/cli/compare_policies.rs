@@ -1,18 +1,18 @@
 //! `fluidsim compare-policies`
 
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::progress::Progress;
 use super::sweep::{bundle, source};
 use super::{Outcome, usage_error};
-use crate::report::{Report, csv};
+use crate::report::{Format, Report, csv};
 use crate::scenario::Scenario;
 use crate::study::policies::{PolicyOptions, compare_policies, pairs_table, plots, ranking_tables};
 use crate::study::sweep::{Axis, Choice, Design, Point, Setting, Source};
 
 /// Policies ranked on common random numbers, and which differences are real
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("means and intervals"))), after_help = "\
 Examples:
   fluidsim compare-policies --vary policy.order=fcfs,shortest-prompt,srpt
   fluidsim compare-policies --policy \"orca: policy.engine=orca\" --policy \"chunked: policy.engine=vllm-v1\" --metric ttft_s.p95,tbt_s.p95
@@ -49,7 +49,6 @@ pub struct Args {
     #[arg(long)]
     pairs: bool,
 
-    // Shows means and intervals.
     #[command(flatten)]
     plot: PlotArgs,
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::common::{OutputArgs, check_files};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::{Outcome, usage_error};
 use crate::report::{self, Report};
 use crate::study::judge::{self, Wishes};
 
 /// A run of a real engine as judge.
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("plot", |arg| arg.requires("vllm_run")), next_help_heading = "A real engine as judge")]
+#[command(mut_arg("plot", |arg| arg.requires("vllm_run").help(plot::help("measured, simulated and fluid requests in time"))), next_help_heading = "A real engine as judge")]
 pub struct JudgeArgs {
     /// Replay a vLLM run: the folder with its meta.json, requests.jsonl and timeseries.csv. Exit code 1 when makespan, TTFT, TPOT or E2E are
     /// more than 5 % off, or W(t) by more than 10 requests (root mean square)
@@ -37,7 +37,6 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "MS", requires = "vllm_run", allow_negative_numbers = true)]
     host_ms: Option<f64>,
 
-    // Shows measured, simulated and fluid requests in time.
     #[command(flatten)]
     plot: PlotArgs,
 }

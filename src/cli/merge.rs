@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{OutputArgs, check_files};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::store::Store;
 use super::{Outcome, sweep};
 use crate::study::sweep::merged;
 
 /// The parts of one sweep joined: the same bytes as if it had been run in one
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("the quantities"))), after_help = "\
 Examples:
   fluidsim merge part1 part2 part3 --out all
   fluidsim merge part1 part2 part3 --format csv --out all.csv
@@ -25,7 +25,6 @@ pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
 
-    // Shows the quantities: lines over the first axis of numbers, a map over two.
     #[command(flatten)]
     plot: PlotArgs,
 

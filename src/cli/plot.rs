@@ -8,11 +8,18 @@ use clap::Args;
 use super::usage_error;
 use crate::report::{self, Form, Picture, Theme, picture_text};
 
+/// The help of `--plot`, for a command whose picture shows `what`.
+pub fn help(what: &str) -> String {
+    format!(
+        "Draw {what}. The name of the file chooses the form: .svg, .tex (pgfplots, for \\input), .csv (what is drawn), .txt; \
+         `-` draws on the terminal"
+    )
+}
+
 /// Where the picture goes.
 #[derive(Debug, Clone, Args)]
 pub struct PlotArgs {
-    /// Draw the picture. The name of the file chooses its form: .svg, .tex (pgfplots, for \input), .csv (its data), .txt; `-` draws
-    /// on the terminal
+    // Each command says what it draws by `help`.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 

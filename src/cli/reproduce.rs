@@ -137,6 +137,11 @@ fn write(folder: &Path, name: &str, found: &Found) -> anyhow::Result<()> {
         report::reproduce::write_table(folder, &format!("{name}-published"), comparison)?;
     }
     report::reproduce::write_panels(folder, name, &found.panels)?;
+    for (point, samples, panels) in &found.samples {
+        let name = format!("{name}-{}-samples", file_name(point));
+        report::reproduce::write_samples(folder, &name, samples)?;
+        report::reproduce::write_panels(folder, &name, panels)?;
+    }
     for (point, seen, kv_tokens) in &found.runs {
         let name = format!("{name}-{}", file_name(point));
         let panels = pictures::dynamics(seen, *kv_tokens);

@@ -3,21 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_folder, check_trials};
-use super::plot::{PlotArgs, draw};
+use super::plot::{self, PlotArgs, draw};
 use super::progress::Progress;
 use super::{Outcome, pictures, usage_error};
 use crate::answer::SimulatedSolution;
 use crate::des::Observer;
 use crate::report::experiment::Experiment;
 use crate::report::record::Record;
-use crate::report::{self, Fan, Format, Picture, Report, Setting, Theme};
+use crate::report::{self, Fan, Format, Picture, Report, Theme};
 use crate::scenario::Scenario;
 use crate::study::dynamics::Dynamics;
 use crate::study::simulate::{SimulateOptions, simulate};
 
 /// The simulated answer: the exact event engine, with confidence intervals
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("the run in time and the lives of some requests, as NAME-dynamics and NAME-timeline"))), after_help = "\
 Examples:
   fluidsim simulate --lambda 2.0
   fluidsim simulate --trials 20 --format json
@@ -52,7 +52,6 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "on")]
     leap: Switch,
 
-    // Shows queues, memory and throughput in time, and the lives of some requests: NAME-dynamics.svg and NAME-timeline.svg.
     #[command(flatten)]
     plot: PlotArgs,
 
@@ -161,7 +160,7 @@ impl Files {
             record.finish()?;
         }
         if let (Some(experiment), Some(folder)) = (self.experiment, &places.folder) {
-            experiment.finish(folder, &report::simulate_report(solution).text(Format::Table, &Setting::default()))?;
+            experiment.finish(folder, &report::simulate_report(solution).plain(Format::Table))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::common::{OutputArgs, ScenarioArgs, check_files};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::{Outcome, pictures, usage_error};
 use crate::fluid::{self, Form, Path, PathOptions, Prepared, Tier, scope};
 use crate::report::{self, Report};
@@ -12,7 +12,7 @@ use crate::study::gate::evidence::evidence;
 
 /// The analytic answer: λ*, what binds, the equilibrium, the latencies
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("course").args(["path", "trajectory", "plot"]).multiple(true), after_help = "\
+#[command(group = clap::ArgGroup::new("course").args(["path", "trajectory", "plot"]).multiple(true), mut_arg("plot", |arg| arg.help(plot::help("the fluid path with the band of its noise (95 %)"))), after_help = "\
 Examples:
   fluidsim solve --lambda 2.0
   fluidsim solve --set instance.kv_tokens=50000 --format json
@@ -35,7 +35,6 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     trajectory: Option<PathBuf>,
 
-    // Shows the fluid path with the band of its noise (95 %).
     #[command(flatten)]
     plot: PlotArgs,
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::common::{OutputArgs, ScenarioArgs, check_files, check_trials};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::progress::Progress;
 use super::store::Store;
 use super::{Outcome, pictures, usage_error};
@@ -22,7 +22,7 @@ const BOUNDARY_DIGITS: usize = 5;
 ///
 /// Exit code 1 when, with --des, the engine's drift contradicts λ*.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), mut_arg("plot", |arg| arg.requires("grid")), after_help = "\
+#[command(group = clap::ArgGroup::new("grid").args(["sweep", "region"]).multiple(true), mut_arg("plot", |arg| arg.requires("grid").help(plot::help("the sweep or the region"))), after_help = "\
 Examples:
   fluidsim stability
   fluidsim stability --des
@@ -64,7 +64,6 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "grid")]
     csv: Option<PathBuf>,
 
-    // Shows the sweep or the region.
     #[command(flatten)]
     plot: PlotArgs,
 }

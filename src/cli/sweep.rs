@@ -1,7 +1,7 @@
 //! `fluidsim sweep`
 
 use super::common::{LengthArgs, OutputArgs, ScenarioArgs, check_files, check_trials};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::store::Store;
 use super::{Outcome, usage_error};
 use crate::fluid::Tier;
@@ -13,7 +13,7 @@ use crate::study::sweep::{
 
 /// Any scenario keys as a grid or a sample, answered by theory, the engine or both
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("plot", |arg| arg.help(plot::help("the quantities: lines over the first axis of numbers, a map over two"))), after_help = "\
 Examples:
   fluidsim sweep --over lambda=1:7:1 --over policy.engine=orca,vllm-v1
   fluidsim sweep --over load=.5,.8,.95 --solver both --trials 8 --show ttft_s.mean,e2e_s.p95
@@ -85,7 +85,6 @@ pub struct Args {
     #[arg(long, value_name = "I/N", requires = "out")]
     shard: Option<String>,
 
-    // Shows the quantities: lines over the first axis of numbers, a map over two.
     #[command(flatten)]
     plot: PlotArgs,
 }

@@ -28,7 +28,8 @@ pub use record::{
     ClassTally, Event, EventKind, Observer, Queues, Rejection, RequestRecord, Run, Sample, StepRecord, Totals, Window,
     Work,
 };
-pub use source::{Arrival, BLOCK_S, Feed, Source};
+pub(crate) use source::{Arrival, Source};
+pub use source::{BLOCK_S, Feed};
 
 /// Runs one trial of a validated scenario.
 pub fn simulate(scenario: &Scenario, options: &Options) -> Run {

@@ -38,6 +38,8 @@ pub struct Totals {
     pub running: i128,
     /// ∫ swapped dt.
     pub swapped: i128,
+    /// ∫ requests on the link to the decode pool dt; a request's time there counts when it lands.
+    pub between: i128,
     /// ∫ KV tokens dt.
     pub kv: i128,
     /// ∫ GPUs in use dt, in a GPU pool.
@@ -65,6 +67,7 @@ impl Totals {
             waiting: self.waiting - start.waiting,
             running: self.running - start.running,
             swapped: self.swapped - start.swapped,
+            between: self.between - start.between,
             kv: self.kv - start.kv,
             gpus: self.gpus - start.gpus,
         }
@@ -90,6 +93,7 @@ impl Totals {
             waiting: self.waiting + other.waiting,
             running: self.running + other.running,
             swapped: self.swapped + other.swapped,
+            between: self.between + other.between,
             kv: self.kv + other.kv,
             gpus: self.gpus + other.gpus,
         }

@@ -31,6 +31,8 @@ pub struct Arrival {
     pub emitted: i64,
     /// When it emitted the first of them.
     pub first_token: Time,
+    /// When it left the instance that processed its prompt, if another did.
+    pub left: Time,
     /// When it came to this instance, if not on arrival.
     pub joined: Time,
     /// Whether its prompt was processed by another instance.
@@ -51,6 +53,7 @@ impl Arrival {
             lot: 0,
             emitted: 0,
             first_token: Time::ZERO,
+            left: Time::ZERO,
             joined: Time::ZERO,
             handed_over: false,
             hashes: (0, 0),
@@ -139,12 +142,11 @@ impl Source {
         if let Kind::Classes { classes, saturated: false } = &mut kind {
             classes.iter_mut().for_each(ClassStream::advance);
         }
-        let lots = (scenario.policy.order == Order::Random).then(|| named("order"));
+        let lots = draws_lots(scenario).then(|| named("order"));
         Self { backlog: waiting, kind, predictor: Predictor::new(scenario, seed, trial), lots }
     }
 
     /// The arrivals of `scenario`, but these in place of its traffic; they come in order of time.
-    #[cfg(test)]
     pub fn of(scenario: &Scenario, mut arrivals: Vec<Arrival>) -> Self {
         arrivals.reverse();
         let kind = Kind::Replay { trace: Arc::default(), cursor: Cursor::default(), origin: Time::ZERO, scale: 1.0 };
@@ -161,6 +163,14 @@ impl Source {
         }
         Some(arrival)
     }
+}
+
+/// Whether some queue of the scenario stands in random order.
+fn draws_lots(scenario: &Scenario) -> bool {
+    let cluster = scenario.cluster.as_ref();
+    let groups = cluster.into_iter().flat_map(|cluster| &cluster.group).filter_map(|group| group.policy.as_ref());
+    let prefill = cluster.and_then(|cluster| cluster.prefill.as_ref()).and_then(|pool| pool.policy.as_ref());
+    std::iter::once(&scenario.policy).chain(groups).chain(prefill).any(|policy| policy.order == Order::Random)
 }
 
 impl Kind {

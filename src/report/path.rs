@@ -87,7 +87,7 @@ fn form_name(form: Form) -> &'static str {
 mod tests {
     use super::*;
     use crate::fluid::PathPoint;
-    use crate::report::{Format, Setting};
+    use crate::report::Format;
 
     fn path() -> Path {
         let point =
@@ -109,7 +109,7 @@ mod tests {
             "path.peak_kv_tokens,900.0,tokens,fluid",
             "path.growth_per_s,0.0,requests/s,fluid",
         ];
-        assert_eq!(path_report(None, &path()).text(Format::Csv, &Setting::default()).lines().collect::<Vec<_>>(), rows);
+        assert_eq!(path_report(None, &path()).plain(Format::Csv).lines().collect::<Vec<_>>(), rows);
         let answer = path_json(&path());
         assert_eq!((answer["peak_waiting"].as_f64(), answer["peak_waiting_s"].as_f64()), (Some(50.0), Some(10.0)));
         assert!((answer["drain_s"].as_f64().unwrap() - 9.8).abs() < 1e-12);

@@ -20,6 +20,14 @@ pub fn write_table(folder: &Path, name: &str, table: &Table) -> io::Result<()> {
     write_whole(&folder.join(format!("{name}.tex")), &latex::fragment(table))
 }
 
+/// Writes a long table of samples as `NAME.csv`.
+///
+/// # Errors
+/// The cause with the path named.
+pub fn write_samples(folder: &Path, name: &str, samples: &Table) -> io::Result<()> {
+    write_whole(&folder.join(format!("{name}.csv")), &csv::table_csv(samples))
+}
+
 /// Writes the panels as `NAME.svg`; nothing when there are none.
 ///
 /// # Errors

@@ -339,11 +339,11 @@ fn method_cell(figure: Option<Figure>) -> Cell {
 #[cfg(test)]
 mod tests {
     use crate::answer::trust::Evidence;
-    use crate::report::{Format, Setting, compare_report, samples, simulate_report, solve_report};
+    use crate::report::{Format, compare_report, samples, simulate_report, solve_report};
 
     #[test]
     fn the_analytic_answer() {
-        insta::assert_snapshot!(solve_report(&samples::stable(), &Evidence::default()).text(Format::Table, &Setting::default()), @r#"
+        insta::assert_snapshot!(solve_report(&samples::stable(), &Evidence::default()).plain(Format::Table), @r#"
         Stability
         quantity                                value  unit        method
         ─────────────────────────────────────────────────────────────────
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn an_overloaded_answer() {
-        insta::assert_snapshot!(solve_report(&samples::overloaded(), &Evidence::default()).text(Format::Table, &Setting::default()), @r#"
+        insta::assert_snapshot!(solve_report(&samples::overloaded(), &Evidence::default()).plain(Format::Table), @r#"
         Stability
         quantity                                          value  unit        method
         ────────────────────────────────────────────────────────────────────────────────
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn the_simulated_answer() {
-        insta::assert_snapshot!(simulate_report(&samples::simulated()).text(Format::Table, &Setting::default()), @r#"
+        insta::assert_snapshot!(simulate_report(&samples::simulated()).plain(Format::Table), @r#"
         Simulation
         quantity         value  unit        method
         ───────────────────────────────────────────
@@ -473,7 +473,7 @@ mod tests {
 
     #[test]
     fn the_comparison() {
-        insta::assert_snapshot!(compare_report(&samples::compared(), &samples::evidence(), &[]).text(Format::Table, &Setting::default()), @r#"
+        insta::assert_snapshot!(compare_report(&samples::compared(), &samples::evidence(), &[]).plain(Format::Table), @r#"
         Theory and simulation
         quantity            analytic      simulated      gap  verdict         gate  method
         ──────────────────────────────────────────────────────────────────────────────────
@@ -489,18 +489,18 @@ mod tests {
     /// Every figure has what the gate has seen of it beside its method.
     #[test]
     fn the_marks_of_the_gate() {
-        let text = solve_report(&samples::stable(), &samples::evidence()).text(Format::Table, &Setting::default());
+        let text = solve_report(&samples::stable(), &samples::evidence()).plain(Format::Table);
         assert!(text.contains("method  gate"), "{text}");
         assert!(text.contains("fluid   12 % ! / 0.2 % / –"), "{text}");
         assert!(text.contains("do not trust"), "{text}");
-        let list = solve_report(&samples::stable(), &samples::evidence()).text(Format::Csv, &Setting::default());
+        let list = solve_report(&samples::stable(), &samples::evidence()).plain(Format::Csv);
         assert!(list.contains("ttft_s.mean,0.125,s,fluid,missed,0.123\n"), "{list}");
         assert!(list.contains("running,31.5,requests,fluid,,\n"), "{list}");
     }
 
     #[test]
     fn lists_for_spreadsheets() {
-        insta::assert_snapshot!(solve_report(&samples::overloaded(), &Evidence::default()).text(Format::Csv, &Setting::default()), @r#"
+        insta::assert_snapshot!(solve_report(&samples::overloaded(), &Evidence::default()).plain(Format::Csv), @r#"
         quantity,value,unit,method
         verdict,overloaded,,
         lambda_per_s,9.0,requests/s,given
@@ -531,13 +531,13 @@ mod tests {
         e2e_s.p95,,s,
         e2e_s.p99,,s,
         "#);
-        insta::assert_snapshot!(compare_report(&samples::compared(), &samples::evidence(), &[]).text(Format::Csv, &Setting::default()), @r#"
+        insta::assert_snapshot!(compare_report(&samples::compared(), &samples::evidence(), &[]).plain(Format::Csv), @r#"
         quantity,unit,analytic,simulated,ci_low,ci_high,relative_gap,agrees,promised,method,verdict,gate,gate_error
         running,requests,31.5,31.4,31.2,31.6,0.0031847133757961785,true,true,fluid,agrees,trusted,0.002
         ttft_s.p99,s,0.575,0.42,0.4,0.44,0.36904761904761907,false,false,fluid,do not trust,missed,0.123
         queue_growth_per_s,requests/s,,,,,,,true,fluid,–,trusted,0.002
         "#);
-        let simulated = simulate_report(&samples::simulated()).text(Format::Csv, &Setting::default());
+        let simulated = simulate_report(&samples::simulated()).plain(Format::Csv);
         assert!(simulated.starts_with("quantity,value,ci_low,ci_high,unit,method\n"), "{simulated}");
         assert!(simulated.contains("\narrived,60123,,,requests,counted\n"), "{simulated}");
     }
@@ -545,9 +545,9 @@ mod tests {
     #[test]
     fn lines_are_short_enough_for_a_terminal() {
         for text in [
-            solve_report(&samples::stable(), &Evidence::default()).text(Format::Table, &Setting::default()),
-            simulate_report(&samples::simulated()).text(Format::Table, &Setting::default()),
-            compare_report(&samples::compared(), &samples::evidence(), &[]).text(Format::Table, &Setting::default()),
+            solve_report(&samples::stable(), &Evidence::default()).plain(Format::Table),
+            simulate_report(&samples::simulated()).plain(Format::Table),
+            compare_report(&samples::compared(), &samples::evidence(), &[]).plain(Format::Table),
         ] {
             assert!(text.lines().all(|line| crate::report::text::display_width(line) <= 100), "{text}");
         }
@@ -555,7 +555,7 @@ mod tests {
 
     #[test]
     fn latex_holds_no_bare_symbol() {
-        let text = solve_report(&samples::stable(), &Evidence::default()).text(Format::Latex, &Setting::default());
+        let text = solve_report(&samples::stable(), &Evidence::default()).plain(Format::Latex);
         assert!(text.is_ascii(), "{text}");
         assert!(text.contains("$\\lambda^{*}$"), "{text}");
     }

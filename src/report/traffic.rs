@@ -240,7 +240,7 @@ fn length_laws(what: &str, fits: &[LengthFit]) -> Table {
         table.note("All are the same: no law to fit");
     }
     table.note(
-        "distance: Kolmogorov's; p: the share of samples of the law that are as far from their own fit (199, of at most 1000 lengths)",
+        "distance: Kolmogorov's; p: the share of samples of the law that are as far from their own fit (99, of at most 500 lengths)",
     );
     table
 }
@@ -340,8 +340,9 @@ fn gap_plot(summary: &Summary) -> Plot {
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len() as f64;
     let every = sorted.len().div_ceil(400).max(1);
-    let points: Vec<(f64, f64)> =
-        sorted.iter().enumerate().step_by(every).map(|(k, gap)| (*gap, 1.0 - k as f64 / n)).collect();
+    // The last ones stand far apart.
+    let shown = sorted.iter().enumerate().filter(|(k, _)| k % every == 0 || k + 100 > sorted.len());
+    let points: Vec<(f64, f64)> = shown.map(|(k, gap)| (*gap, 1.0 - k as f64 / n)).collect();
     let mean = sorted.iter().sum::<f64>() / n;
     let end = sorted.last().copied().unwrap_or(1.0).min(-mean * (1.0 / n).ln());
     let poisson = (0..=100).map(|k| f64::from(k) / 100.0 * end).map(|t| (t, (-t / mean).exp())).collect();

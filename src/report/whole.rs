@@ -61,6 +61,11 @@ impl Report {
         }
     }
 
+    /// The report in a format, with the titles that it has.
+    pub fn plain(&self, format: Format) -> String {
+        self.text(format, &Setting::default())
+    }
+
     /// The tables with the caption and labels of a paper.
     fn set(&self, setting: &Setting) -> Vec<Table> {
         let mut tables = self.tables.clone();
@@ -112,9 +117,9 @@ mod tests {
     #[test]
     fn programs_get_their_own_form() {
         let mut report = Report::from(Table::new("one", vec![]));
-        assert!(report.text(Format::Json, &Setting::default()).starts_with('{'));
+        assert!(report.plain(Format::Json).starts_with('{'));
         report.csv = Some("a,b\n".into());
-        assert_eq!(report.text(Format::Csv, &Setting::default()), "a,b\n");
-        assert!(Report::from(vec![]).text(Format::Json, &Setting::default()).starts_with('['));
+        assert_eq!(report.plain(Format::Csv), "a,b\n");
+        assert!(Report::from(vec![]).plain(Format::Json).starts_with('['));
     }
 }

@@ -364,6 +364,14 @@ fn geometric_table(mean: f64) -> Vec<f64> {
     table
 }
 
+fn zipf_table(exponent: f64, max: u64) -> Vec<f64> {
+    let mut table: Vec<f64> = (0..=max).map(|k| if k == 0 { 0.0 } else { (k as f64).powf(-exponent) }).collect();
+    // The smallest first, for the last digit.
+    let sum: f64 = table.iter().rev().sum();
+    table.iter_mut().for_each(|mass| *mass /= sum);
+    table
+}
+
 /// The table of a variable with this survival function, rounded to a whole number and clamped to 1..=max.
 fn rounded_table(max: u64, survival: impl Fn(f64) -> f64) -> Vec<f64> {
     let mut table = Vec::with_capacity(max as usize + 1);
@@ -380,15 +388,6 @@ fn rounded_table(max: u64, survival: impl Fn(f64) -> f64) -> Vec<f64> {
     if table.len() as u64 <= max {
         table.push(above);
     }
-    table
-}
-
-fn zipf_table(exponent: f64, max: u64) -> Vec<f64> {
-    let weights = (1..=max).map(|k| (k as f64).powf(-exponent));
-    let mut table: Vec<f64> = std::iter::once(0.0).chain(weights).collect();
-    // The small ones first, so that the sum keeps its digits.
-    let sum: f64 = table.iter().rev().sum();
-    table.iter_mut().for_each(|mass| *mass /= sum);
     table
 }
 
@@ -485,6 +484,15 @@ mod tests {
         for cv in [0.0, 11.0, -1.0] {
             assert_eq!(LengthLaw::Gamma { mean: 5.0, cv, max: 9 }.validate().unwrap_err().key, "cv");
         }
+    }
+
+    /// Mean of Pareto 1.5 · 100/.5 = 300, of which (100/10^6)^.5 · 200 lies beyond the clamp; of Zipf H(max)/H₂(max), and H₂(3) = 49/36.
+    #[test]
+    fn heavy_tails_have_their_means() {
+        let pareto = LengthLaw::Pareto { scale: 100.0, shape: 1.5, max: 1_000_000 };
+        assert_relative_eq!(mean(&pareto.table()), 300.0 - 2.0, max_relative = 1e-3);
+        let zipf = LengthLaw::Zipf { exponent: 2.0, max: 3 };
+        assert_relative_eq!(mean(&zipf.table()), (11.0 / 6.0) / (49.0 / 36.0), max_relative = 1e-14);
     }
 
     #[test]

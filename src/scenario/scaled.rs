@@ -319,7 +319,8 @@ fn on_trace(workload: &mut Workload, side: Side, change: impl Fn(f64) -> f64) {
     }));
 }
 
-/// The law of `factor` times the length: the same family, its longest length scaled too.
+/// The law of `factor` times the length: the same family, its longest length scaled too. Multiples of a Zipf variable follow no Zipf
+/// law; it gets the exponent at which its mean is `factor` times as large.
 fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
     match law {
         LengthLaw::Constant { tokens } => LengthLaw::Constant { tokens: whole(*tokens, factor) },
@@ -340,8 +341,7 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
         LengthLaw::Lomax { scale, shape, max } => {
             LengthLaw::Lomax { scale: scale * factor, shape: *shape, max: whole(*max, factor) }
         }
-        // Ranks have no unit: every length of the law is scaled.
-        LengthLaw::Zipf { .. } => stretched_masses(law, factor),
+        LengthLaw::Zipf { max, .. } => zipf_of_mean(mean_and_variance(law).0 * factor, *max),
         LengthLaw::Mixture { parts } => LengthLaw::Mixture {
             parts: parts
                 .iter()
@@ -354,19 +354,23 @@ fn stretched(law: &LengthLaw, factor: f64) -> LengthLaw {
     }
 }
 
-/// A mixture of constants: `factor` times each length that the law can have, by its probability.
-fn stretched_masses(law: &LengthLaw, factor: f64) -> LengthLaw {
-    let masses = law.table().into_iter().enumerate().filter(|&(_, mass)| mass > 0.0);
-    let part = |(tokens, weight): (usize, f64)| {
-        let law = LengthLaw::Constant { tokens: whole(tokens as u64, factor) };
-        MixturePart { weight, law }
-    };
-    LengthLaw::Mixture { parts: masses.map(part).collect() }
+/// The Zipf law of that mean, or the nearest there is; the mean falls as the exponent grows.
+fn zipf_of_mean(wanted: f64, max: u64) -> LengthLaw {
+    let (mut low, mut high) = (0.0, 20.0);
+    for _ in 0..40 {
+        let exponent = 0.5 * (low + high);
+        if mean_and_variance(&LengthLaw::Zipf { exponent, max }).0 > wanted {
+            low = exponent;
+        } else {
+            high = exponent;
+        }
+    }
+    LengthLaw::Zipf { exponent: 0.5 * (low + high), max }
 }
 
 /// A law of the same mean with `factor` times the coefficient of variation. Uniform laws move both ends, lognormal and gamma
 /// laws change their cv (and their parameter `mean`, so that the mean after clamping stays), lists move their values away from the mean.
-/// Geometric and Weibull laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
+/// Geometric, Weibull, Pareto and Zipf laws and mixtures have no such neighbour in their family: below 1 some mass moves to the mean, above 1 the law
 /// becomes a half-and-half mixture of a longer and a shorter copy.
 fn spread_out(law: &LengthLaw, factor: f64) -> Option<LengthLaw> {
     match law {
@@ -444,6 +448,7 @@ mod tests {
             LengthLaw::Lognormal { mean: 400.0, cv: 1.5, max: 2000 },
             LengthLaw::Mixture { parts: vec![constant(50), constant(150)] },
             LengthLaw::Empirical { values: vec![100, 250, 250, 700, 1900] },
+            LengthLaw::Pareto { scale: 500.0, shape: 3.0, max: 20_000 },
         ]
     }
 
@@ -468,6 +473,9 @@ mod tests {
                 }
             }
         }
+        let zipf = LengthLaw::Zipf { exponent: 1.5, max: 5000 };
+        let (before, after) = (mean_and_variance(&zipf).0, mean_and_variance(&stretched(&zipf, 1.04)).0);
+        assert_relative_eq!(after, 1.04 * before, max_relative = 1e-9);
         assert!(spread_out(&LengthLaw::Constant { tokens: 5 }, 1.1).is_none());
         assert!(spread_out(&LengthLaw::Uniform { min: 1, max: 9 }, 1.5).is_none());
     }

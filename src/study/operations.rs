@@ -209,7 +209,8 @@ fn cached_share(windows: &[&Window]) -> Option<Figure> {
 
 fn little_residual(windows: &[&Window]) -> Option<Figure> {
     let pair = |window: &Window| {
-        let area = (window.totals.waiting + window.totals.running + window.totals.swapped) as f64;
+        let totals = &window.totals;
+        let area = (totals.waiting + totals.running + totals.swapped + totals.between) as f64;
         (area - window.e2e.sum() as f64, area)
     };
     ratio_of(windows, &pair)

@@ -203,6 +203,15 @@ const CASES: &[Case] = &[
     (&["sweep", "--over", "load=0.5,-1"], "--over load=-1: load: ", &["above 0"]),
     (&["sweep", "--case", "small instance.kv_tokens=1"], "--case: ", &["has no name"]),
     (&["sweep", "--case", "a: lambda"], "--case: ", &["without `=`"]),
+    (&["compare-policies", "--policy", "a: lambda=1"], "--policy: ", &["one policy", "at least two"]),
+    (&["compare-policies", "--vary", "policy.order=fcfs,first"], "--vary policy.order=first: ", &["`first`"]),
+    (
+        &["compare-policies", "--vary", "policy.order=fcfs,srpt", "--metric", "steps"],
+        "--metric: steps: ",
+        &["ttft_s.mean"],
+    ),
+    (&["compare-policies", "--policy", "a: lambda=1", "--policy", "a: lambda=2"], "--policy: ", &["`a` twice"]),
+    (&["compare-policies", "--trials", "1"], "--trials: ", &["`1`", "from 2"]),
     (&["merge", "nowhere"], "nowhere: ", &["manifest.json"]),
     (
         &["stability", "--sweep", "instance.kv_token=1,2", "--csv", "grid.csv"],

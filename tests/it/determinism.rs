@@ -53,8 +53,10 @@ fn leaping_changes_no_byte() {
         &["simulate", "--trace", "models/traces/mooncake.jsonl"],
     ] {
         let args = [question, &["--format", "json"]].concat();
-        let [on, off] = ["on", "off"].map(|leap| fluidsim(&[&args[..], &["--leap", leap]].concat()).fine());
-        assert_eq!(on, off, "{question:?}");
+        let [on, off] = ["on", "off"].map(|leap| fluidsim(&[&args[..], &["--leap", leap]].concat()));
+        // A trace may have been repaired, which is said.
+        assert!(on.code == 0 && (on.stderr.is_empty() || on.stderr.starts_with("note: ")), "{on:?}");
+        assert_eq!((on.stdout, on.stderr), (off.stdout, off.stderr), "{question:?}");
     }
 }
 

@@ -75,9 +75,19 @@ fn long_names_keep_the_columns_straight() {
 
 #[test]
 fn every_command_shows_examples_of_itself() {
-    for command in
-        [&[][..], &["solve"], &["simulate"], &["compare"], &["stability"], &["queue"], &["scenario"], &["policy"]]
-    {
+    for command in [
+        &[][..],
+        &["solve"],
+        &["simulate"],
+        &["compare"],
+        &["stability"],
+        &["sweep"],
+        &["merge"],
+        &["compare-policies"],
+        &["queue"],
+        &["scenario"],
+        &["policy"],
+    ] {
         let help = fluidsim(&[command, &["--help"]].concat()).fine();
         let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
         let start = ["fluidsim"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");

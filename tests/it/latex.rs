@@ -38,7 +38,11 @@ fn fault(document: &str) -> Option<String> {
             }
         }
         let command = ["\\begin", "\\sbox", "\\ifdim"].iter().any(|start| line.starts_with(start));
-        if open.contains(&"table") && !command && has_bare_special(line) {
+        let said = match line.split_once("\\label{") {
+            Some((before, label)) => before.to_owned() + label.split_once('}').map_or(label, |parts| parts.1),
+            None => line.to_owned(),
+        };
+        if open.contains(&"table") && !command && has_bare_special(&said) {
             return Some(format!("a bare special character: `{line}`"));
         }
     }

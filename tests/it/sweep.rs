@@ -200,3 +200,25 @@ fn one_axis_is_lines_and_two_are_a_map() {
     let map = draw(&["--show", "e2e_s.mean", "--over", "instance.max_sequences=64,256"]);
     assert!(["instance.max_sequences", "lambda", "up to", "does not exist"].iter().all(|word| map.contains(word)));
 }
+
+/// The recipe for GNU parallel gives the bytes of one process. (That for SLURM has a test of its own, `validation/recipes/slurm-test.sh`.)
+#[cfg(unix)]
+#[test]
+fn the_recipe_for_gnu_parallel_gives_the_same_bytes() {
+    if Command::new("parallel").arg("--version").output().is_err() {
+        eprintln!("skipped: GNU parallel is not installed");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("validation/recipes/gnu-parallel.sh");
+    let ran = Command::new(recipe)
+        .args(["3", "out"])
+        .args(&GRID[1..])
+        .env("FLUIDSIM", env!("CARGO_BIN_EXE_fluidsim"))
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    done(&run(place.path(), &["--out", "whole"]));
+    assert_eq!(csv(&place.path().join("out"), "all"), csv(place.path(), "whole"));
+}

@@ -5,7 +5,7 @@ mod commands;
 use commands::Chosen;
 
 use super::common::{OutputArgs, check_files, check_trials};
-use super::plot::PlotArgs;
+use super::plot::{self, PlotArgs};
 use super::progress::Progress;
 use super::{Outcome, usage_error};
 use crate::report::{self, Format};
@@ -24,6 +24,7 @@ pub struct Args {
 
 // What every model's command takes.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("plot", |arg| arg.help(plot::help("times and numbers over the range"))))]
 struct Options {
     /// Simulate the model and put the interval beside every quantity; exit code 1 when theory and simulation disagree beyond
     /// chance, at an error rate of 0.001
@@ -38,7 +39,6 @@ struct Options {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     customers: Option<u64>,
 
-    // Shows times and numbers over the range.
     #[command(flatten)]
     plot: PlotArgs,
 

@@ -178,6 +178,7 @@ impl<'a> Cluster<'a> {
             predicted: sequence.predicted,
             emitted: sequence.done,
             first_token: Time(sequence.first_token),
+            left: from,
             joined: arrives,
             handed_over: true,
             ..Arrival::new(Time(sequence.arrival), sequence.class, sequence.prompt, sequence.output)
@@ -355,6 +356,9 @@ impl<'a> Cluster<'a> {
             .chain(self.gathered.iter().map(|(_, arrival)| arrival.time.0))
             .collect();
         let unrouted_arrivals = self.gathered.len() as u64;
-        merge::runs(self.nodes, &between, unrouted, unrouted_arrivals, &mut self.watch)
+        let on_link: i128 = self.in_flight.iter().map(|entry| end - self.handed[entry.0.2].left.0).sum();
+        let mut run = merge::runs(self.nodes, &between, unrouted, unrouted_arrivals, &mut self.watch);
+        run.totals.between += on_link;
+        run
     }
 }

@@ -227,6 +227,7 @@ impl Instance {
         if measured {
             sequence.window = self.log.window_of_arrival(arrival.time);
             self.log.totals.waiting += self.now - arrival.time.0.max(arrival.joined.0);
+            self.log.totals.between += arrival.joined.0 - arrival.left.0;
         }
         let mut key = 0;
         if self.rules.sorted {

@@ -41,6 +41,17 @@ pub fn run(scenario: &Scenario, options: &Options, observer: Option<&mut dyn Obs
     Pool::new(scenario, options, source, observer).run()
 }
 
+/// Runs a validated scenario whose cluster is a pool of GPUs on these arrivals, which come in order of time, in place of its traffic.
+/// A class of an arrival is one of the scenario's.
+pub fn run_arrivals(
+    scenario: &Scenario,
+    arrivals: Vec<Arrival>,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Run {
+    Pool::new(scenario, options, Source::of(scenario, arrivals), Some(observer)).run()
+}
+
 /// What a class asks for.
 #[derive(Debug, Clone)]
 struct Kind {

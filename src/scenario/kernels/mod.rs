@@ -92,11 +92,12 @@ impl Kernels {
         host_s: f64,
         graph_tokens: &[u64],
     ) -> Result<Self, ScenarioError> {
+        let measured = read::folder(folder)?;
         let layers = match layers {
             Some(layers) => layers,
             None => layers_of_name(folder)?,
         };
-        Ok(Self::assemble(&read::folder(folder)?, &Assembly { layers, host_s, graph_tokens }))
+        Ok(Self::assemble(&measured, &Assembly { layers, host_s, graph_tokens }))
     }
 
     /// What was measured of attention: prompt tokens, KV before them, decodes, KV of each.

@@ -70,9 +70,10 @@ impl Question<'_> {
             // Points come in order of tokens.
             if last.0 != point.tokens {
                 let tokens = point.tokens as f64;
-                let linear = match self.profile.whole {
-                    true => linear_s(&placement, tokens) + attention_floor_s(&placement),
-                    false => layers_s(&placement, tokens),
+                let linear = if self.profile.whole {
+                    linear_s(&placement, tokens) + attention_floor_s(&placement)
+                } else {
+                    layers_s(&placement, tokens)
                 };
                 last = (point.tokens, linear);
             }

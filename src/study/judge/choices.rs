@@ -24,7 +24,7 @@ type Change = fn(&VllmRun, &mut Scenario) -> Result<bool, ScenarioError>;
 
 const CHANGES: [(&str, Change); 10] = [
     ("1 ms of host time in every iteration", |_, scenario| add_host(scenario)),
-    ("iterations filled up to the sizes of the CUDA graphs", |run, scenario| fill_graphs(run, scenario)),
+    ("iterations filled up to the sizes of the CUDA graphs", fill_graphs),
     ("the curve that theory takes in place of the tables", |_, scenario| {
         let curve = scenario.step_time.of_theory().clone();
         let other = curve != scenario.step_time;

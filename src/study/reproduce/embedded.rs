@@ -7,6 +7,8 @@ pub static FILES: &[(&str, &str)] = &[
     ("seed-000-memory.toml", include_str!("../../../models/studies/seed-000-memory.toml")),
     ("seed-000-normal.csv", include_str!("../../../models/studies/seed-000-normal.csv")),
     ("seed-001-stability.toml", include_str!("../../../models/studies/seed-001-stability.toml")),
+    ("seed-002-routing.toml", include_str!("../../../models/studies/seed-002-routing.toml")),
+    ("seed-003-gpu-scheduling.toml", include_str!("../../../models/studies/seed-003-gpu-scheduling.toml")),
     ("seed-004-batching.toml", include_str!("../../../models/studies/seed-004-batching.toml")),
 ];
 

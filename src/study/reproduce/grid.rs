@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use rayon::prelude::*;
 use toml::{Table, Value};
 
+use super::jobs::{self, Jobs, Starts};
 use super::{Axis, Keys, Level, Options, Part, RunRules, Solver, Study, boundary, embedded, replay, window};
+use crate::answer::Figure;
 use crate::fluid::{self, scope};
 use crate::scenario::{Override, Scenario, ScenarioError, TraceMode, TraceSource, load, trace};
 use crate::stats::stream::fnv1a;
@@ -31,6 +33,8 @@ pub struct Point {
     pub scenario: Scenario,
     /// Lengths of its runs.
     pub run: RunRules,
+    /// Jobs in place of its traffic, and how another program would start them.
+    pub jobs: Option<(Jobs, Option<Starts>)>,
 }
 
 impl Point {
@@ -105,11 +109,13 @@ fn point(study: &Study, part: &Part, levels: &[&Level], options: &Options<'_>) -
     let mut changes = overrides(&part.set);
     let mut run = RunRules::default();
     let mut requests = None;
+    let (mut list, mut starts) = (part.jobs.as_ref(), None);
     for (level, axis) in levels.iter().zip(&part.axis) {
         match level {
             Level::Keys(keys) => {
                 name = keys.scenario.as_ref().unwrap_or(name);
                 changes.extend(overrides(&keys.set));
+                (list, starts) = (keys.jobs.as_ref().or(list), keys.starts.or(starts));
                 requests = requests_of(study, keys, options.data)?.or(requests);
             }
             Level::Plain(value) => match axis.key.as_deref() {
@@ -129,13 +135,18 @@ fn point(study: &Study, part: &Part, levels: &[&Level], options: &Options<'_>) -
     })?;
     let scenario = load(&origin, &table.to_string(), &changes)?;
     let scenario = match requests {
-        Some((file, requests)) => replayed(scenario, file, requests).map_err(|error| error.in_file(&origin))?,
+        Some(source) => replayed(scenario, source).map_err(|error| error.in_file(&origin))?,
         None => scenario,
     };
     let usual = if options.quick { part.quick.over(part.run) } else { part.run };
     let asked = RunRules { trials: options.trials, ..RunRules::default() };
     let xs = levels.iter().map(|level| level.x()).collect();
-    Ok(Point { labels, xs, scenario, run: asked.over(run).over(usual) })
+    let jobs = jobs::of_study(study, list).map_err(|error| error.in_file(&origin))?.map(|jobs| (jobs, starts));
+    let point = Point { labels, xs, scenario, run: asked.over(run).over(usual), jobs };
+    if part.solvers.contains(&Solver::Jobs) {
+        jobs::figures(&point, options.seed, 1).map_err(|error| error.in_file(&origin))?;
+    }
+    Ok(point)
 }
 
 fn overrides(set: &Table) -> Vec<Override> {
@@ -150,9 +161,7 @@ fn length(key: &str, value: &Value) -> Result<RunRules, ScenarioError> {
     })
 }
 
-type Requests = (String, Arc<trace::Trace>);
-
-fn requests_of(study: &Study, keys: &Keys, data: Option<&Path>) -> Result<Option<Requests>, ScenarioError> {
+fn requests_of(study: &Study, keys: &Keys, data: Option<&Path>) -> Result<Option<TraceSource>, ScenarioError> {
     let (file, text) = match (&keys.requests, keys.recorded.as_ref().zip(data), &study.folder) {
         (Some(file), _, Some(folder)) => (file, text_of(&folder.join(file))?),
         (Some(file), _, None) => {
@@ -162,7 +171,8 @@ fn requests_of(study: &Study, keys: &Keys, data: Option<&Path>) -> Result<Option
         (None, Some((file, folder)), _) => (file, text_of(&folder.join(file))?),
         _ => return Ok(None),
     };
-    Ok(Some((file.clone(), Arc::new(trace::read(file, &text)?))))
+    let requests = Arc::new(trace::read(file, &text)?);
+    Ok(Some(TraceSource { file: file.clone(), mode: keys.mode, requests }))
 }
 
 fn text_of(path: &Path) -> Result<String, ScenarioError> {
@@ -172,11 +182,13 @@ fn text_of(path: &Path) -> Result<String, ScenarioError> {
     })
 }
 
-/// The requests in place of the scenario's traffic.
-fn replayed(mut scenario: Scenario, file: String, requests: Arc<trace::Trace>) -> Result<Scenario, ScenarioError> {
+/// The requests in place of the scenario's traffic, or only of its lengths where they are drawn.
+fn replayed(mut scenario: Scenario, source: TraceSource) -> Result<Scenario, ScenarioError> {
     scenario.workload.class.clear();
-    scenario.workload.rate_per_s = None;
-    scenario.workload.trace = Some(TraceSource { file, mode: TraceMode::Replay, requests });
+    if source.mode == TraceMode::Replay {
+        scenario.workload.rate_per_s = None;
+    }
+    scenario.workload.trace = Some(source);
     scenario.validate()?;
     Ok(scenario)
 }
@@ -250,8 +262,8 @@ fn columns(part: &Part) -> Vec<Quantity> {
 fn question(points: &[Point], columns: &[Quantity], part: &Part, options: &Options<'_>) -> String {
     let mut asked = format!("{columns:?} {:?} {}", part.solvers, options.seed);
     for point in points {
-        let requests = point.scenario.workload.trace.as_ref().map(|source| &source.requests.requests);
-        asked.push_str(&format!("{:?} {} {requests:?}", point.run, point.scenario.to_toml()));
+        let requests = point.scenario.workload.trace.as_ref().map(|source| &source.requests);
+        asked.push_str(&format!("{:?} {:?} {} {requests:?}", point.run, point.jobs, point.scenario.to_toml()));
     }
     format!("{} {:016x}", part.name, fnv1a(&asked))
 }
@@ -264,11 +276,12 @@ fn row_at(part: &Part, columns: &[Quantity], index: usize, point: &Point, option
             Solver::Analytic if scope::refusal(&point.scenario).is_none() => {
                 answers.theory = Some(fluid::solve(&point.scenario));
             }
-            Solver::Analytic | Solver::Dynamics => {}
+            Solver::Analytic | Solver::Dynamics | Solver::Sampled => {}
             Solver::Engine => answers.engine = Some(simulate(&point.scenario, &asked(point, options), None, &silent)),
             Solver::Boundary => answers.saturated = boundary::engine(&point.scenario, point.run, options.seed),
             Solver::Window => own.extend(window::figures(&point.scenario, point.run, options.seed)),
-            Solver::Replay => own.extend(replay::figures(&point.scenario, options.seed)),
+            Solver::Jobs => own.extend(jobs_at(point, options)),
+            Solver::Replay => own.extend(replay::figures(&point.scenario, point.run, options.seed)),
         }
     }
     let cell = |column: &Quantity| {
@@ -277,6 +290,11 @@ fn row_at(part: &Part, columns: &[Quantity], index: usize, point: &Point, option
     };
     let settings = point.labels.iter().map(|label| Setting::parse(label)).collect();
     Row { index, settings, cells: columns.iter().map(cell).collect() }
+}
+
+/// The figures of a point's jobs, which [`point`] has tried already.
+fn jobs_at(point: &Point, options: &Options<'_>) -> Vec<(&'static str, Figure)> {
+    jobs::figures(point, options.seed, point.run.trials.unwrap_or(TRIALS)).unwrap_or_default()
 }
 
 /// Why theory says nothing of some points.

@@ -7,9 +7,11 @@
 mod boundary;
 pub mod embedded;
 pub mod grid;
+pub mod jobs;
 pub mod judge;
 pub mod read;
 mod replay;
+pub mod sampled;
 pub mod show;
 mod window;
 
@@ -23,8 +25,9 @@ use super::dynamics::Dynamics;
 use super::trials::Progress;
 use crate::answer::plot::Plot;
 use crate::answer::table;
-use crate::scenario::ScenarioError;
+use crate::scenario::{ScenarioError, TraceMode};
 pub use grid::{Frame, Point};
+use jobs::{Jobs, Starts};
 pub use judge::{Judged, Verdict};
 
 /// One study: what was published, and the questions that lead there.
@@ -46,6 +49,9 @@ pub struct Study {
     pub about: String,
     /// Scenarios by name, from which the parts begin.
     pub scenario: BTreeMap<String, Table>,
+    /// Lists of jobs by name.
+    #[serde(default)]
+    pub jobs: BTreeMap<String, Jobs>,
     /// The parts, in order.
     pub part: Vec<Part>,
 }
@@ -63,6 +69,9 @@ pub struct Part {
     pub notes: Vec<String>,
     /// The name of its scenario in the study.
     pub scenario: String,
+    /// The name of its list of jobs in the study, if its levels name none.
+    #[serde(default)]
+    pub jobs: Option<String>,
     /// Keys put over the scenario at every point.
     #[serde(default)]
     pub set: Table,
@@ -91,7 +100,7 @@ pub struct Part {
 impl Part {
     /// Whether the engine answers with figures.
     pub fn has_engine(&self) -> bool {
-        let silent = [Solver::Analytic, Solver::Dynamics];
+        let silent = [Solver::Analytic, Solver::Dynamics, Solver::Sampled];
         self.solvers.iter().any(|solver| !silent.contains(solver))
     }
 }
@@ -112,6 +121,10 @@ pub enum Solver {
     Replay,
     /// One run in time, as pictures.
     Dynamics,
+    /// A list of jobs on a pool of GPUs, in place of the scenario's traffic.
+    Jobs,
+    /// Every instance of a cluster in time, at equal steps, as pictures and as a table.
+    Sampled,
 }
 
 /// How long the engine runs. What is absent is planned from the scenario.
@@ -128,6 +141,8 @@ pub struct RunRules {
     pub backlog: Option<u64>,
     /// Of a saturated run: completions measured per trial.
     pub completions: Option<f64>,
+    /// Of `sampled`: seconds between two looks.
+    pub sample_every_s: Option<f64>,
 }
 
 impl RunRules {
@@ -139,6 +154,7 @@ impl RunRules {
             warmup_s: self.warmup_s.or(below.warmup_s),
             backlog: self.backlog.or(below.backlog),
             completions: self.completions.or(below.completions),
+            sample_every_s: self.sample_every_s.or(below.sample_every_s),
         }
     }
 }
@@ -193,6 +209,15 @@ pub struct Keys {
     /// The same, from the folder of the user's recorded data; the level is left out where it is not there.
     #[serde(default)]
     pub recorded: Option<String>,
+    /// How the requests are used: replayed at their own rate, or drawn at that of the scenario.
+    #[serde(default)]
+    pub mode: TraceMode,
+    /// Another list of jobs of the study in place of the part's.
+    #[serde(default)]
+    pub jobs: Option<String>,
+    /// How another program would start the jobs.
+    #[serde(default)]
+    pub starts: Option<Starts>,
 }
 
 impl Level {
@@ -321,6 +346,8 @@ pub struct Found {
     pub panels: Vec<Plot>,
     /// Runs in time with the label of their point and the KV memory M, if there is one.
     pub runs: Vec<(String, Dynamics, Option<u64>)>,
+    /// Clusters in time: the label of the point, the samples, and their pictures.
+    pub samples: Vec<(String, table::Table, Vec<Plot>)>,
 }
 
 /// Runs one part. `journal` is a file in which finished points are kept, so that a killed study goes on where it was.
@@ -337,9 +364,10 @@ pub fn run(
     let points = grid::points(study, part, options)?;
     let frame = grid::answer(part, points, options, journal, progress)?;
     let runs = grid::dynamics(part, &frame.points, options);
+    let samples = sampled::of_points(part, &frame.points, options);
     let judged = judge::judge(part, &frame);
     let table = show::table(part, &frame);
     let comparison = show::comparison(part, &judged);
     let panels = show::panels(part, &frame, &judged);
-    Ok(Found { frame, judged, table, comparison, panels, runs })
+    Ok(Found { frame, judged, table, comparison, panels, runs, samples })
 }

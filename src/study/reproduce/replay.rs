@@ -32,9 +32,9 @@ impl Observer for Delays {
 
 /// Figures of the whole path, exact: `end_time_s` on the clock of the trace, `steps`, `completed`, `rejected`, `preemptions`,
 /// `admissions`, `delay_mean_s`, `delay_max_s`, `throughput_per_s` over the whole path, `censored` for requests unfinished.
-pub fn figures(scenario: &Scenario, seed: u64) -> Vec<(&'static str, Figure)> {
+pub fn figures(scenario: &Scenario, run: RunRules, seed: u64) -> Vec<(&'static str, Figure)> {
     let mut delays = Delays::default();
-    let run = observed(scenario, RunRules::default(), seed, &mut delays);
+    let run = observed(scenario, run, seed, &mut delays);
     let end_s = (run.last_completion + first_arrival(scenario)).seconds();
     let totals = &run.totals;
     let count = delays.count.max(1);
@@ -55,12 +55,17 @@ pub fn figures(scenario: &Scenario, seed: u64) -> Vec<(&'static str, Figure)> {
 
 /// The run that both the figures and the pictures are taken from.
 pub fn observed(scenario: &Scenario, run: RunRules, seed: u64, observer: &mut dyn Observer) -> des::Run {
-    let span = scenario.workload.trace.as_ref().map(|source| source.requests.span().seconds());
-    let horizon_s = run.duration_s.or(span).unwrap_or(SECONDS);
+    let horizon_s = horizon_s(scenario, run);
     let horizon = Time::from_seconds(horizon_s);
     let limit = Time::from_seconds(SPANS * horizon_s);
     let engine = Options { seed, feed: Feed::Open, limit, ..Options::until(Time::ZERO, horizon) };
     des::simulate_observed(scenario, &engine, observer)
+}
+
+/// How long requests come: the length given, else that of the trace.
+pub fn horizon_s(scenario: &Scenario, run: RunRules) -> f64 {
+    let span = scenario.workload.trace.as_ref().map(|source| source.requests.span().seconds());
+    run.duration_s.or(span).unwrap_or(SECONDS)
 }
 
 /// The engine's clock starts at the first arrival of a trace.

@@ -72,7 +72,7 @@ impl Bursts {
     }
 
     /// The next arrival.
-    pub fn next(&mut self) -> Time {
+    pub fn next_time(&mut self) -> Time {
         if self.waiting.is_empty() {
             let start = self.next_start_s;
             self.waiting = (0..BURST).map(|_| start + self.rng.random::<f64>() * SPREAD_S).collect();
@@ -93,7 +93,7 @@ mod tests {
     fn bursts_have_their_size_their_spread_and_their_pauses() {
         let rate = Preset::Bursty.workload().rate_per_s.unwrap();
         let mut bursts = Bursts::new(rate, 4);
-        let times: Vec<f64> = (0..5000 * BURST).map(|_| bursts.next().seconds()).collect();
+        let times: Vec<f64> = (0..5000 * BURST).map(|_| bursts.next_time().seconds()).collect();
         assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
         for (burst, next) in times.chunks(BURST).zip(times[BURST..].chunks(BURST)) {
             assert!(burst[BURST - 1] - burst[0] <= SPREAD_S && next[0] - burst[BURST - 1] > PAUSE_S[0] - SPREAD_S);
@@ -101,7 +101,7 @@ mod tests {
         let cycle = times[4999 * BURST] / 4999.0;
         assert!((cycle - 7.75).abs() < 0.083, "{cycle}");
         let mut twice = Bursts::new(2.0 * rate, 4);
-        assert!((twice.next().seconds() * 2.0 - times[0]).abs() < 1e-12);
+        assert!((twice.next_time().seconds() * 2.0 - times[0]).abs() < 1e-12);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Generator {
             }
             let Some(mut arrival) = self.source.next() else { return false };
             if let Some(bursts) = &mut self.bursts {
-                arrival.time = bursts.next();
+                arrival.time = bursts.next_time();
             }
             if matches!(self.end, End::After(last) if arrival.time > last) {
                 self.end = End::Count(self.written);

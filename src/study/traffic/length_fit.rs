@@ -14,8 +14,8 @@ use crate::scenario::LengthLaw;
 use crate::stats::stream::stream;
 
 /// Samples of the parametric bootstrap, and the most lengths in one.
-const SAMPLES: u64 = 199;
-const SAMPLE: u64 = 1000;
+const SAMPLES: u64 = 99;
+const SAMPLE: u64 = 500;
 /// Kolmogorov's distance times √n beyond which p < 0.001 under any law, without resampling: 2e^{−2·1.95²} = 0.001, and estimating the
 /// parameters or whole numbers only bring it nearer.
 const FAR: f64 = 1.95;

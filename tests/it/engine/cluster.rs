@@ -3,8 +3,8 @@
 use fluidsim::des::{Feed, Observer, Options, RequestRecord, Run, Work, simulate, simulate_observed};
 use fluidsim::scenario::trace::Trace;
 use fluidsim::scenario::{
-    Class, Cluster, Contention, Engine, Group, Instance, LengthLaw, Link, PrefillPool, Routing, Scenario, StepTimeLaw,
-    Time, TraceMode, TraceSource,
+    Class, Cluster, Contention, Engine, Group, Instance, LengthLaw, Link, Order, Policy, PrefillPool, Routing,
+    Scenario, StepTimeLaw, Time, TraceMode, TraceSource,
 };
 use std::sync::Arc;
 
@@ -215,6 +215,47 @@ fn requests_go_from_prefill_over_the_link_to_decode() {
     }
     let stepping = simulate(&scenario, &Options { leap: false, ..options });
     assert_eq!(without_work(&run), without_work(&stepping));
+}
+
+/// ∫ N dt = Σ time in system, to the attosecond, when what is on the link is in N.
+#[test]
+fn littles_law_holds_over_both_pools_and_the_link() {
+    let mut checked = 0;
+    for seed in 0..400 {
+        let case = case(seed, Traffic::Trace, Family::ALL);
+        let contention = if seed % 2 == 0 { Contention::Fifo } else { Contention::None };
+        let link = Some(Link { tokens_per_s: 500.0, latency_s: 0.01, contention });
+        let pool = disaggregated(1.0, 2, link).cluster.and_then(|cluster| cluster.prefill);
+        let cluster = Cluster { prefill: pool, link, ..Cluster::replicas(2, Routing::RoundRobin) };
+        let split = with(&case.scenario, cluster);
+        if split.validate().is_err() {
+            continue;
+        }
+        let options = Options { limit: Time(case.options.horizon.0 * 50), ..case.options.clone() };
+        let (run, requests) = watched(&split, &options);
+        if run.in_system > 0 || run.totals.completed == 0 {
+            continue;
+        }
+        let done = requests.iter().filter_map(|request| Some(request.completed?.0 - request.arrival.0));
+        let totals = &run.totals;
+        assert_eq!(totals.waiting + totals.running + totals.swapped + totals.between, done.sum(), "case {seed}");
+        assert!(totals.between > 0, "case {seed}");
+        checked += 1;
+    }
+    assert!(checked > 100, "{checked}");
+}
+
+/// A prefill pool with a policy of its own draws lots though the decode pool does not.
+#[test]
+fn the_order_of_a_prefill_pool_may_be_random() {
+    let served = |order| {
+        let mut split = disaggregated(19.0, 2, None);
+        let policy = Policy { order, ..split.policy.clone() };
+        split.cluster.as_mut().and_then(|cluster| cluster.prefill.as_mut()).unwrap().policy = Some(policy);
+        let (_, requests) = watched(&split, &Options::until(seconds(0.0), seconds(60.0)));
+        requests.iter().filter(|request| request.first_token.is_some()).map(|r| r.first_token).collect::<Vec<_>>()
+    };
+    assert_ne!(served(Order::Random), served(Order::Fcfs));
 }
 
 /// Whatever engine the scenario names, a decode pool only decodes, so that requests join it at every boundary.
