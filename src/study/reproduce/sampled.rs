@@ -147,7 +147,7 @@ fn panels(looks: &Looks, names: &[String]) -> Vec<Plot> {
     panels.push(panel("Requests resident", "requests", &others, |look| look.running));
     panels.push(panel("KV held", "tokens", &others, |look| look.kv_tokens));
     if prefill.is_empty() {
-        panels[0].title = "Requests waiting".to_owned();
+        "Requests waiting".clone_into(&mut panels[0].title);
     }
     panels
 }

@@ -84,7 +84,10 @@ fn outcome(scenario: &Scenario, jobs: &[Job], starts: Option<Starts>) -> Result<
         ScenarioError::at("cluster.gpus", "is missing", "jobs need a pool of GPUs: set cluster.gpus in the scenario")
     })?;
     let spans = match starts {
-        Some(starts) => starts::spans(jobs, gpus, scenario.policy.order, starts),
+        Some(starts) => {
+            starts.check(jobs, gpus)?;
+            starts::spans(jobs, gpus, scenario.policy.order, starts)
+        }
         None => by_engine(scenario, jobs)?,
     };
     Ok(tally(jobs, &spans, gpus))
@@ -228,7 +231,13 @@ mod tests {
     fn a_job_larger_than_the_pool_is_refused() {
         let batch = Batch { count: 1, at_s: 0.0, tokens: 10, tokens_per_s: 1.0, weight: 1.0, gpus: 8 };
         let jobs = Jobs { job: vec![batch], drawn: None };
-        let error = figures(&pool(4, Order::Fcfs), &jobs, None, 1, 1).unwrap_err();
-        assert!(error.to_string().contains("the pool has `4`"), "{error}");
+        for starts in [None, Some(Starts { step_s: Some(0.01), running_twice: true })] {
+            let error = figures(&pool(4, Order::Fcfs), &jobs, starts, 1, 1).unwrap_err();
+            assert!(error.to_string().contains("the pool has `4`"), "{error}");
+        }
+        for step_s in [0.0, -1.0, f64::NAN] {
+            let starts = Some(Starts { step_s: Some(step_s), running_twice: false });
+            assert_eq!(figures(&pool(16, Order::Fcfs), &jobs, starts, 1, 1).unwrap_err().key, "starts.step_s");
+        }
     }
 }

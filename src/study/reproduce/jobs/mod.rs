@@ -130,8 +130,8 @@ impl Jobs {
         }
         for (index, batch) in self.job.iter().enumerate() {
             let numbers = [batch.tokens_per_s, batch.weight, batch.tokens as f64, batch.gpus as f64];
-            if !(batch.at_s >= 0.0 && batch.at_s < 1e9) || !numbers.iter().all(|number| *number > 0.0 && *number < 1e9)
-            {
+            let comes = (0.0..1e9).contains(&batch.at_s);
+            if !comes || numbers.iter().any(|number| number.is_nan() || *number <= 0.0 || *number >= 1e9) {
                 let remedy = "give positive numbers below 1e9, and a time from 0";
                 return Err(ScenarioError::at(&format!("job[{index}]"), "has a number out of range", remedy));
             }

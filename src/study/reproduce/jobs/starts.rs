@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::Job;
-use crate::scenario::Order;
+use crate::scenario::{Order, ScenarioError};
 use crate::schedule::order::{self, Seen};
 
 /// What is done otherwise than by the engine.
@@ -20,6 +20,26 @@ pub struct Starts {
     /// Whether running jobs are taken off the free GPUs once more.
     #[serde(default)]
     pub running_twice: bool,
+}
+
+impl Starts {
+    /// # Errors
+    /// A step that is none, jobs that differ in their GPUs, or one that takes more than the pool has: the schedule would never end.
+    pub(super) fn check(self, jobs: &[Job], gpus: u64) -> Result<(), ScenarioError> {
+        let wrong = |key: &str, problem: String, remedy: &str| Err(ScenarioError::at(key, problem, remedy));
+        if let Some(step_s) = self.step_s.filter(|step_s| !(1e-6..=1e6).contains(step_s)) {
+            return wrong("starts.step_s", format!("is `{step_s}`"), "give from 1e-6 to 1e6 seconds");
+        }
+        let each = jobs.first().map_or(1, |job| job.gpus);
+        if let Some(other) = jobs.iter().find(|job| job.gpus != each) {
+            let problem = format!("are `{each}` and `{}` beside `starts`", other.gpus);
+            return wrong("gpus", problem, "give all jobs as many GPUs, or remove `starts`");
+        }
+        if each > gpus {
+            return wrong("gpus", format!("is `{each}`, and the pool has `{gpus}`"), "give the pool more GPUs");
+        }
+        Ok(())
+    }
 }
 
 /// When each job starts and ends. Every job takes as many GPUs as the first; nothing displaces a job that runs.
@@ -46,13 +66,9 @@ pub(super) fn spans(jobs: &[Job], gpus: u64, order: Order, starts: Starts) -> Ve
             running.push(job);
             slots -= 1;
         }
-        now = match starts.step_s {
-            Some(step_s) => now + step_s,
-            None => {
-                let ends = running.iter().map(|&job| spans[job].1);
-                ends.chain(jobs.get(arrived).map(|job| job.at_s)).fold(f64::INFINITY, f64::min)
-            }
-        };
+        let ends = running.iter().map(|&job| spans[job].1);
+        let next = ends.chain(jobs.get(arrived).map(|job| job.at_s)).fold(f64::INFINITY, f64::min);
+        now = starts.step_s.map_or(next, |step_s| now + step_s);
         if now.is_infinite() {
             break;
         }
