@@ -262,7 +262,7 @@ fn sweeping(criterion: &mut Criterion) {
         };
         assert_eq!(sweep.design.len(), 1000);
         group.bench_function(format!("{name}, {tier:?}"), |bencher| {
-            bencher.iter(|| sweep.answer(&|| {}).map(|rows| rows.len()))
+            bencher.iter(|| sweep.answer(&|| {}).map(|rows| rows.len()));
         });
     }
     group.finish();

@@ -153,8 +153,8 @@ pub fn boundary(sweep: &Sweep, rows: &[Row]) -> Vec<Plot> {
     let mut plots = study::sweep::lines(sweep.design.axes(), &sweep.quantities, rows);
     plots.truncate(1);
     for plot in &mut plots {
-        plot.title = "Stability boundary".to_owned();
-        plot.y_label = "λ* (requests/s)".to_owned();
+        "Stability boundary".clone_into(&mut plot.title);
+        "λ* (requests/s)".clone_into(&mut plot.y_label);
     }
     plots
 }

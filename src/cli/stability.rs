@@ -83,7 +83,7 @@ pub fn run(args: &Args, seed: u64) -> anyhow::Result<Outcome> {
         return boundary(args, &args.scenario.open_for_theory()?, seed);
     }
     // What a sweep makes of the scenario decides whether theory covers it.
-    grid(args, args.scenario.open()?, seed)
+    grid(args, &args.scenario.open()?, seed)
 }
 
 fn boundary(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
@@ -214,14 +214,14 @@ fn interval(figure: Figure) -> Cell {
     figure.interval.map_or(Cell::number(figure.value), |(low, high)| Cell::interval(figure.value, low, high))
 }
 
-fn grid(args: &Args, scenario: Scenario, seed: u64) -> anyhow::Result<Outcome> {
+fn grid(args: &Args, scenario: &Scenario, seed: u64) -> anyhow::Result<Outcome> {
     let axes = args.sweep.iter().map(|text| Axis::parse("--sweep", text)).collect::<Result<Vec<_>, _>>()?;
     let solver = if args.des { Solver::both(args.des_trials) } else { Solver::theory() };
     let design = Design::grid(axes).map_err(|error| error.in_file("--sweep"))?;
     let quantities = swept_quantities(&solver);
     let sweep = Sweep { source: Source::of(scenario.clone()), design, solver, quantities, seed, independent: false };
     let report = answered(args, &sweep)?;
-    deliver(args, &scenario, report, args.des.then_some(seed))?;
+    deliver(args, scenario, report, args.des.then_some(seed))?;
     Ok(Outcome::Fine)
 }
 

@@ -22,19 +22,15 @@ impl Store {
     /// # Errors
     /// A folder of another question, or one that cannot be written.
     pub fn folder(folder: &Path, manifest: &Manifest) -> anyhow::Result<Self> {
-        match Manifest::read(folder)? {
-            Some(known) => known.same(manifest, folder)?,
-            None => {
-                check_folder("--out", folder, false)?;
-                std::fs::create_dir_all(folder).map_err(|error| {
-                    ScenarioError::at(
-                        "--out",
-                        format!("`{}` cannot be made: {error}", folder.display()),
-                        "choose another",
-                    )
-                })?;
-                report::file::write_whole(&folder.join(MANIFEST), &manifest.text())?;
-            }
+        if let Some(known) = Manifest::read(folder)? {
+            known.same(manifest, folder)?;
+        } else {
+            check_folder("--out", folder, false)?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                let problem = format!("`{}` cannot be made: {error}", folder.display());
+                ScenarioError::at("--out", problem, "choose another")
+            })?;
+            report::file::write_whole(&folder.join(MANIFEST), &manifest.text())?;
         }
         Self::open(&folder.join(RESULTS), manifest)
     }

@@ -82,7 +82,6 @@ pub struct Source {
     lots: Option<Stream>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one per run")]
 enum Kind {
     Classes { classes: Vec<ClassStream>, saturated: bool },
     Common(Common),

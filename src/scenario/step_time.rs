@@ -78,6 +78,7 @@ pub enum StepTimeLaw {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }

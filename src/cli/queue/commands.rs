@@ -11,6 +11,7 @@ const LIST: &str = "list";
 
 /// What was asked for.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one per run")]
 pub enum Chosen {
     /// The models.
     List { format: Format },

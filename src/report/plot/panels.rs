@@ -263,6 +263,9 @@ fn draw_bars(svg: &mut Svg, series: &Series, class: &str, frame: &Frame) {
     }
 }
 
+/// Lower and upper end in pixels.
+type Bar = ((f64, f64), (f64, f64));
+
 /// Shade around a line, bars through dots. A lower end without a place, such as 0 on a logarithmic axis, is at the
 /// bottom.
 fn draw_band(svg: &mut Svg, series: &Series, class: &str, frame: &Frame) {
@@ -273,7 +276,7 @@ fn draw_band(svg: &mut Svg, series: &Series, class: &str, frame: &Frame) {
         let (at, high) = (frame.x.place(at)?, frame.y.place(high)?);
         Some((frame.at((at, low)), frame.at((at, high))))
     };
-    let placed: Vec<Option<((f64, f64), (f64, f64))>> = series.points.iter().zip(band).map(place).collect();
+    let placed: Vec<Option<Bar>> = series.points.iter().zip(band).map(place).collect();
     if matches!(series.style, Style::Points | Style::Bars) {
         for &(low, high) in placed.iter().flatten() {
             let (x, reach) = (low.0, 3.0);

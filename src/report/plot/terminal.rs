@@ -177,10 +177,10 @@ fn labels(plot: &Plot, (x, y): (&Axis, &Axis), rows: usize) -> Vec<(usize, Strin
     let mut labels: Vec<(usize, String, Option<usize>)> = Vec::new();
     for entry in entries(plot) {
         let of_name = plot.series.iter().filter(|series| series.name == entry.name);
-        let ends = of_name.filter_map(|series| {
+        let mut ends = of_name.rev().filter_map(|series| {
             series.points.iter().rev().find_map(|point| x.place(point.0).and_then(|_| y.place(point.1)))
         });
-        let end = ends.last().unwrap_or(y.low);
+        let end = ends.next().unwrap_or(y.low);
         let wanted = ((1.0 - y.part(end)) * (rows - 1) as f64).round() as i64;
         let free = |row: &i64| (0..rows as i64).contains(row) && !labels.iter().any(|label| label.0 as i64 == *row);
         let near = (0..rows as i64).flat_map(|away| [wanted - away, wanted + away]);

@@ -117,8 +117,8 @@ impl Kernels {
         let layers = assembly.layers as f64;
         let once = measured.once.iter().map(|curve| (curve, 1.0));
         let each = measured.per_layer.iter().map(|curve| (curve, layers));
-        let dense = padded(sum(once.chain(each), assembly.host_s), assembly.graph_tokens);
-        let end = sum(measured.per_sequence.iter().map(|curve| (curve, 1.0)), 0.0);
+        let dense = padded(sum(&once.chain(each), assembly.host_s), assembly.graph_tokens);
+        let end = sum(&measured.per_sequence.iter().map(|curve| (curve, 1.0)), 0.0);
         let cells: Vec<Cell> =
             measured.attention.iter().map(|cell| Cell { seconds: cell.seconds * layers, ..*cell }).collect();
         let (reduced, reduced_error) = reduce::law(&dense, &end, &cells);
@@ -137,7 +137,7 @@ fn layers_of_name(folder: &Path) -> Result<u64, ScenarioError> {
 }
 
 /// Σ factor · curve + constant over all points of any of them.
-fn sum<'a>(curves: impl Iterator<Item = (&'a Vec<CurvePoint>, f64)> + Clone, constant: f64) -> Vec<CurvePoint> {
+fn sum<'a>(curves: &(impl Iterator<Item = (&'a Vec<CurvePoint>, f64)> + Clone), constant: f64) -> Vec<CurvePoint> {
     let mut places: Vec<u64> = curves.clone().flat_map(|(curve, _)| curve.iter().map(|point| point.tokens)).collect();
     places.sort_unstable();
     places.dedup();

@@ -189,9 +189,10 @@ fn chain(policies: &[Policy], ranking: &Ranking, pairs: &[Pair]) -> String {
 fn unresolved(policies: &[Policy], pair: &Pair, trials: u64) -> String {
     let names = format!("{} and {}", policies[pair.better].name, policies[pair.worse].name);
     let needed = trials as f64 * (pair.difference.half_width() / pair.difference.mean).powi(2);
-    match needed.is_finite() && needed < 1e4 {
-        true => format!("{names} (about {:.0} trials would)", needed.ceil().max(trials as f64 + 1.0)),
-        false => format!("{names} (more than 10000 trials would)"),
+    if needed.is_finite() && needed < 1e4 {
+        format!("{names} (about {:.0} trials would)", needed.ceil().max(trials as f64 + 1.0))
+    } else {
+        format!("{names} (more than 10000 trials would)")
     }
 }
 

@@ -214,16 +214,13 @@ pub fn answer(
         None => (None, BTreeMap::new()),
     };
     let one = |(index, point): (usize, &Point)| {
-        let row = match known.get(&index) {
-            Some(row) => row.clone(),
-            None => {
-                let row = row_at(part, &columns, index, point, options);
-                if let Some(Ok(mut journal)) = journal.as_ref().map(Mutex::lock) {
-                    journal.add(&row)?;
-                }
-                row
-            }
-        };
+        let kept = known.get(&index).cloned();
+        let row = kept.clone().unwrap_or_else(|| row_at(part, &columns, index, point, options));
+        if kept.is_none()
+            && let Some(Ok(mut journal)) = journal.as_ref().map(Mutex::lock)
+        {
+            journal.add(&row)?;
+        }
         progress();
         Ok(row)
     };

@@ -28,8 +28,7 @@ pub fn find(name: &str) -> Result<Study, ScenarioError> {
     let all = names();
     let alike: Vec<&str> = all.iter().copied().filter(|study| study.contains(name)).collect();
     let found = match (all.iter().find(|study| **study == name), &alike[..]) {
-        (Some(study), _) => Some(*study),
-        (None, [study]) => Some(*study),
+        (Some(study), _) | (None, [study]) => Some(*study),
         _ => None,
     };
     let Some(found) = found else {

@@ -104,15 +104,14 @@ impl Design {
         let (mut rest, mut block) = (index % combinations, combinations);
         let mut point = Point { settings: Vec::new(), sets: Vec::new() };
         for axis in &self.axes {
-            let choice = match axis.interval {
+            let choice = if let Some(interval) = axis.interval {
                 // `new` has drawn a coordinate for every interval.
-                Some(interval) => choice_at(&axis.key, interval, drawn.next().copied().unwrap_or(0.0)),
-                None => {
-                    block /= axis.choices.len();
-                    let place = rest / block;
-                    rest %= block;
-                    axis.choices[place].clone()
-                }
+                choice_at(&axis.key, interval, drawn.next().copied().unwrap_or(0.0))
+            } else {
+                block /= axis.choices.len();
+                let place = rest / block;
+                rest %= block;
+                axis.choices[place].clone()
             };
             point.settings.push(choice.value);
             point.sets.extend(choice.sets);

@@ -44,7 +44,8 @@ impl Journal {
         let failed = |error: std::io::Error| failed(path, &error);
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => {}
+            // A file system without locks: two writers are then the user's own affair.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
             Err(TryLockError::WouldBlock) => {
                 let error = ScenarioError::at(
                     "",
@@ -53,8 +54,6 @@ impl Journal {
                 );
                 return Err(error.in_file(&path.display().to_string()));
             }
-            // A file system without locks: two writers are then the user's own affair.
-            Err(TryLockError::Error(_)) => {}
         }
         let found = parse(&std::fs::read(path).map_err(failed)?, question);
         file.set_len(found.bytes).map_err(failed)?;

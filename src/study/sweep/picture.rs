@@ -97,9 +97,10 @@ fn series(rows: &[&Row], x: usize, k: usize, name: &str, cloud: bool) -> Series 
     let known: Vec<&&Row> = rows.iter().filter(|row| row.cells[k].value().is_some()).collect();
     let at = |row: &&Row| Some((row.settings[x].number()?, row.cells[k].value().unwrap_or(f64::NAN)));
     // Under a line a point without a value is a gap; a dot is then left out.
-    let series = match cloud {
-        true => Series::dots(name, known.iter().filter_map(|row| at(row)).collect()),
-        false => Series::line(name, rows.iter().filter_map(at).collect()),
+    let series = if cloud {
+        Series::dots(name, known.iter().filter_map(|row| at(row)).collect())
+    } else {
+        Series::line(name, rows.iter().filter_map(at).collect())
     };
     let ends: Vec<Option<(f64, f64)>> = known.iter().map(|row| row.cells[k].ends()).collect();
     match ends.iter().copied().collect::<Option<Vec<(f64, f64)>>>() {

@@ -71,7 +71,7 @@ impl<'a> Words<'a> {
     fn wrong(&self) -> ScenarioError {
         let names = |form: &&'static str| form.split(':').next().unwrap_or("");
         let own: Vec<&str> = self.forms.iter().copied().filter(|form| names(form) == self.name).collect();
-        let remedy = match nearest(self.name, self.forms.iter().map(|form| names(form))) {
+        let remedy = match nearest(self.name, self.forms.iter().map(names)) {
             _ if !own.is_empty() => format!("write `{}`", own.join("` or `")),
             Some(near) => format!("did you mean `{near}`? Laws are {}", self.forms.join(", ")),
             None => format!("write one of {}", self.forms.join(", ")),

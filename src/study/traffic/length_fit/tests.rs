@@ -16,12 +16,15 @@ fn quantiles(inverse: impl Fn(f64) -> f64) -> Lengths {
     (0..400).map(|k| inverse((f64::from(k) + 0.5) / 400.0).round().max(1.0) as u64).collect()
 }
 
+/// Family, estimates, log-likelihood, distance.
+type Expected = (Family, [f64; 2], f64, f64);
+
 /// The same likelihood maximised by scipy 1.17 (`optimize.minimize`, Nelder–Mead to 1e-10), and the distance from its distribution.
 #[test]
 fn estimates_are_those_of_scipy() {
     let weibull = quantiles(|u| 50.0 * (-(-u).ln_1p()).powf(1.0 / 1.6));
     let lomax = quantiles(|u| 200.0 * ((1.0 - u).powf(-1.0 / 2.5) - 1.0));
-    let cases: [(&Lengths, &[(Family, [f64; 2], f64, f64)]); 2] = [
+    let cases: [(&Lengths, &[Expected]); 2] = [
         (
             &weibull,
             &[
