@@ -47,11 +47,7 @@ fn closures_hold() {
         assert_relative_eq!(sum.transform(s).unwrap(), product, max_relative = 1e-12);
         assert_relative_eq!(least.survival(0.9), a.survival(0.9) * b.survival(0.9), max_relative = 1e-12);
         let mixed = PhaseType::mixture(&[(0.25, a.clone()), (0.75, b.clone())]).unwrap();
-        assert_relative_eq!(
-            mixed.density(0.4),
-            0.25 * a.density(0.4) + 0.75 * b.density(0.4),
-            max_relative = 1e-12
-        );
+        assert_relative_eq!(mixed.density(0.4), 0.25 * a.density(0.4) + 0.75 * b.density(0.4), max_relative = 1e-12);
         for p in [0.0, 0.01, 0.5, 0.99, 1.0 - 1e-9] {
             assert_relative_eq!(a.survival(a.quantile_s(p).unwrap()), 1.0 - p, max_relative = 1e-11);
         }
