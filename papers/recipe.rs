@@ -197,10 +197,10 @@ impl Kitchen {
     fn macros(&self, numbers: &BTreeMap<String, String>) -> String {
         let mut text = String::from("% Written by papers/generate.rs from recipes.toml; do not edit.\n");
         for (name, stamp) in &self.stamps {
-            let _ = write!(text, "% {name}: {stamp}\n");
+            let _ = writeln!(text, "% {name}: {stamp}");
         }
         for (name, shown) in numbers {
-            let _ = write!(text, "\\expandafter\\newcommand\\csname fs@{name}\\endcsname{{{shown}}}\n");
+            let _ = writeln!(text, "\\expandafter\\newcommand\\csname fs@{name}\\endcsname{{{shown}}}");
         }
         text
     }
@@ -299,7 +299,7 @@ impl Kitchen {
         };
         let mut text = String::from("% Written by papers/generate.rs from recipes.toml; do not edit.\n");
         for stamp in self.stamps.iter().filter(|(name, _)| self.uses(table, name)).map(|(_, stamp)| stamp) {
-            let _ = write!(text, "% {stamp}\n");
+            let _ = writeln!(text, "% {stamp}");
         }
         let _ = write!(
             text,
@@ -314,7 +314,7 @@ impl Kitchen {
             let label = table.labels.get(index).cloned().unwrap_or_default();
             let cell = |cell: &String| Self::cell(cell, row, &label, table.round, numbers);
             let cells = table.cells.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
-            let _ = write!(text, "{} \\\\\n", cells.join(" & "));
+            let _ = writeln!(text, "{} \\\\", cells.join(" & "));
         }
         Ok(text + "\\bottomrule\n\\end{tabular}\n")
     }
@@ -385,7 +385,7 @@ impl Kitchen {
                     fields.push(number_in(word).map_or("nan".to_owned(), |value| significant(value, 5)));
                 }
             }
-            let _ = write!(text, "{}\n", fields.join(" "));
+            let _ = writeln!(text, "{}", fields.join(" "));
         }
         Ok(text)
     }
