@@ -1,6 +1,7 @@
 //! Recipes: commands of `fluidsim`, and what the paper takes from their output.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,6 +10,9 @@ use serde_json::Value;
 
 type Row = BTreeMap<String, String>;
 type Lists = BTreeMap<String, Vec<String>>;
+
+/// Finds a number where a pointer or a column says.
+type Finder<'a> = Box<dyn Fn(&str) -> Result<f64, String> + 'a>;
 
 /// A file of `generated/` and its text.
 pub type Page = (String, String);
@@ -193,10 +197,10 @@ impl Kitchen {
     fn macros(&self, numbers: &BTreeMap<String, String>) -> String {
         let mut text = String::from("% Written by papers/generate.rs from recipes.toml; do not edit.\n");
         for (name, stamp) in &self.stamps {
-            text += &format!("% {name}: {stamp}\n");
+            let _ = writeln!(text, "% {name}: {stamp}");
         }
         for (name, shown) in numbers {
-            text += &format!("\\expandafter\\newcommand\\csname fs@{name}\\endcsname{{{shown}}}\n");
+            let _ = writeln!(text, "\\expandafter\\newcommand\\csname fs@{name}\\endcsname{{{shown}}}");
         }
         text
     }
@@ -239,7 +243,7 @@ impl Kitchen {
         if number.distinct.is_some() {
             return Ok((self.distinct(number)?.len() as f64, None));
         }
-        let found: Box<dyn Fn(&str) -> Result<f64, String>> = if let Some(at) = &number.at {
+        let found: Finder<'_> = if let Some(at) = &number.at {
             let json: Value = serde_json::from_str(output).map_err(|error| missing(&error.to_string()))?;
             let place = json.pointer(at).ok_or_else(|| missing(at))?;
             let says = |item: &Value| {
@@ -295,18 +299,22 @@ impl Kitchen {
         };
         let mut text = String::from("% Written by papers/generate.rs from recipes.toml; do not edit.\n");
         for stamp in self.stamps.iter().filter(|(name, _)| self.uses(table, name)).map(|(_, stamp)| stamp) {
-            text += &format!("% {stamp}\n");
+            let _ = writeln!(text, "% {stamp}");
         }
-        text +=
-            &format!("\\begin{{tabular}}{{{}}}\n\\toprule\n{} \\\\\n\\midrule\n", table.spec, table.head.join(" & "));
+        let _ = write!(
+            text,
+            "\\begin{{tabular}}{{{}}}\n\\toprule\n{} \\\\\n\\midrule\n",
+            table.spec,
+            table.head.join(" & ")
+        );
         for (index, row) in rows.iter().enumerate() {
             if table.rules.contains(&index) {
                 text += "\\addlinespace\n";
             }
             let label = table.labels.get(index).cloned().unwrap_or_default();
-            let cell = |cell: &String| self.cell(cell, row, &label, table.round, numbers);
+            let cell = |cell: &String| Self::cell(cell, row, &label, table.round, numbers);
             let cells = table.cells.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
-            text += &format!("{} \\\\\n", cells.join(" & "));
+            let _ = writeln!(text, "{} \\\\", cells.join(" & "));
         }
         Ok(text + "\\bottomrule\n\\end{tabular}\n")
     }
@@ -322,7 +330,6 @@ impl Kitchen {
     }
 
     fn cell(
-        &self,
         cell: &str,
         row: &Row,
         label: &str,
@@ -378,7 +385,7 @@ impl Kitchen {
                     fields.push(number_in(word).map_or("nan".to_owned(), |value| significant(value, 5)));
                 }
             }
-            text += &format!("{}\n", fields.join(" "));
+            let _ = writeln!(text, "{}", fields.join(" "));
         }
         Ok(text)
     }
