@@ -116,6 +116,9 @@ fn data_parallel_instances_are_a_cluster() {
     assert!(figures(&two.json(), "mean TTFT")[1].unwrap() < 0.5 * figures(&one, "mean TTFT")[1].unwrap());
 }
 
+/// A file, how it is broken, and what the message says.
+type Broken<'a> = (&'a str, Box<dyn Fn(&str) -> String>, &'a str);
+
 #[test]
 fn bad_runs_are_refused_in_one_line() {
     let line = |text: &str, number: usize, from: &str, to: &str| {
@@ -124,7 +127,7 @@ fn bad_runs_are_refused_in_one_line() {
             .map(|(index, line)| (if index == number - 1 { line.replace(from, to) } else { line.into() }) + "\n")
             .collect()
     };
-    let cases: [(&str, Box<dyn Fn(&str) -> String>, &str); 10] = [
+    let cases: [Broken; 10] = [
         ("meta.json", Box::new(|_| "{".into()), "meta.json: line 1: is not JSON"),
         ("meta.json", Box::new(|text| text.replace("max_num_seqs", "x")), "engine_kwargs.max_num_seqs: is missing"),
         ("meta.json", Box::new(|text| text.replace("\"max_num_seqs\": 16", "\"max_num_seqs\": -3")), "is `-3`"),

@@ -67,17 +67,21 @@ fn readme() -> String {
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("there must be a README.md: {error}"))
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let copy = to.join(entry.file_name().unwrap());
+        if entry.is_dir() { copy_folder(&entry, &copy) } else { fs::copy(&entry, &copy).map(drop).unwrap() }
+    }
+}
+
 /// A folder like the one a newcomer works in: the samples, a trace of their own, the recorded data where they are at hand.
 fn workplace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let work = folder.path().join("work");
-    for place in ["models/traces", "models/scenarios"] {
-        fs::create_dir_all(work.join(place)).unwrap();
-        for entry in fs::read_dir(root.join(place)).unwrap() {
-            let from = entry.unwrap().path();
-            fs::copy(&from, work.join(place).join(from.file_name().unwrap())).unwrap();
-        }
+    for place in ["models/traces", "models/scenarios", "models/runs"] {
+        copy_folder(&root.join(place), &work.join(place));
     }
     fs::copy(root.join("models/traces/own.csv"), work.join("requests.csv")).unwrap();
     #[cfg(unix)]

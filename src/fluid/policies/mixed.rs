@@ -9,7 +9,7 @@ use super::super::load::Load;
 use super::super::transform::{fourier, on_lattice};
 use super::{Queue, queue};
 use crate::answer::{Limit, Method};
-use crate::scenario::{MixedCost, Priority, Prompts};
+use crate::scenario::{Class, MixedCost, Priority, Prompts};
 use nalgebra::Complex;
 
 /// Cells of the lattice for the prompt tokens of an iteration.
@@ -56,7 +56,23 @@ pub fn notes(load: &Load, binding: &Regime) -> Vec<String> {
     if rules.mixed_cost == MixedCost::Max && binding.limit != Limit::SequenceCap {
         notes.push("The longer of prompts and decodes is taken at the mean of both".into());
     }
+    notes.extend(unseen_waits(load));
     notes
+}
+
+/// Whole prompts of a split batch that are longer than what the most decodes leave stop the line until decodes fall: no regime has that.
+fn unseen_waits(load: &Load) -> Option<String> {
+    let rules = load.scenario.batch_rules();
+    let left = load.left_to_prompts(load.scenario.split().0 as f64);
+    let longer = |class: &Class| class.prompt.longest().is_none_or(|longest| longest as f64 > left);
+    let blocked =
+        load.wastes_budget() && rules.priority == Priority::Split && load.scenario.workload.class.iter().any(longer);
+    blocked.then(|| {
+        format!(
+            "Whole prompts of more than {left:.0} tokens stop the line until decodes fall, which no law here sees: λ* is then too high \
+             (by 20 % where 4 prompts in 1000 are so long), and waits are too short"
+        )
+    })
 }
 
 /// Whole prompts behind the decodes: the head that does not fit is size-biased, and what it leaves unused uniform on it.

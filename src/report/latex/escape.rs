@@ -26,6 +26,10 @@ fn push_char(out: &mut String, c: char, after_symbol: bool) {
     match special(c).or_else(|| symbol(c)) {
         Some(tex) if after_symbol && tex.starts_with('$') && out.ends_with('$') => {
             out.pop();
+            // A second index needs something to stand at.
+            if out.ends_with('}') && (tex.starts_with("$^") || tex.starts_with("$_")) {
+                out.push_str("{}");
+            }
             out.push_str(&tex[1..]);
         }
         Some(tex) => out.push_str(tex),
@@ -151,6 +155,7 @@ mod tests {
             ("{~^\\}", "\\{\\textasciitilde{}\\textasciicircum{}\\textbackslash{}\\}"),
             ("λ*", "$\\lambda^{*}$"),
             ("$λ", "\\$$\\lambda$"),
+            ("λ*²", "$\\lambda^{*}{}^{2}$"),
             ("λ/λ*", "$\\lambda$/$\\lambda^{*}$"),
             ("τ ρ ± – → ≤ × …", "$\\tau$ $\\rho$ $\\pm$ -- $\\rightarrow$ $\\leq$ $\\times$ \\ldots{}"),
             ("--shard", "-{}-shard"),

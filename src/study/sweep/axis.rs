@@ -105,7 +105,7 @@ impl Interval {
     }
 }
 
-const REMEDY: &str = "write KEY=V1,V2,…, KEY=FROM:TO:STEP, KEY=log:FROM:TO:COUNT, or for a sample KEY=LOW..HIGH";
+const REMEDY: &str = "write KEY=V1,V2,…, KEY=FROM:TO:STEP, KEY=log:FROM:TO:COUNT, or for a sample KEY=LOW..HIGH; int: before a range for whole numbers";
 
 impl Axis {
     /// An axis over one key.
@@ -134,7 +134,7 @@ impl Axis {
     }
 
     /// Reads `KEY=V1,V2,…` (numbers or words), `KEY=FROM:TO:STEP`, `KEY=log:FROM:TO:COUNT` (all with both ends), or the interval of a
-    /// sample `KEY=LOW..HIGH`, with `log:` or `int:` before it for a uniform logarithm or whole numbers.
+    /// sample `KEY=LOW..HIGH`, with `log:` before it for a uniform logarithm. `int:` before any range rounds to whole numbers.
     ///
     /// # Errors
     /// Says what cannot be read, or that there is no value.
@@ -155,6 +155,11 @@ impl Axis {
 
 /// What a range holds: numbers in order, or a list of numbers and words.
 fn settings(range: &str) -> Result<Vec<Setting>, String> {
+    if let Some(range) = range.strip_prefix("int:") {
+        let mut whole: Vec<f64> = numbers(range)?.into_iter().map(f64::round).collect();
+        whole.dedup();
+        return Ok(whole.into_iter().map(Setting::Number).collect());
+    }
     let ranged = range.starts_with("log:") || range.split(':').count() == 3 && !range.contains(['{', '"', ',']);
     if ranged {
         return Ok(numbers(range)?.into_iter().map(Setting::Number).collect());
@@ -304,6 +309,7 @@ mod tests {
         assert_eq!(values("a=3,1"), ["3", "1"]);
         assert_eq!(values("a=9:1:-4"), ["9", "5", "1"]);
         assert_eq!(values("a=log:1:1000:4"), ["1", "10", "100", "1000"]);
+        assert_eq!(values("a=int:log:1:4:5"), ["1", "2", "3", "4"]);
         assert_eq!(values("policy.engine=orca, sarathi,vllm-v1"), ["orca", "sarathi", "vllm-v1"]);
         assert_eq!(values("a={law=\"constant\", tokens=5},none"), ["{law=\"constant\", tokens=5}", "none"]);
     }

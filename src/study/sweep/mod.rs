@@ -152,7 +152,7 @@ impl Sweep {
     pub fn check(&self, option: &str, indices: &[usize]) -> Result<(), ScenarioError> {
         let try_one = |&index: &usize| {
             let point = self.design.point(index);
-            let scenario = self.source.at(option, &point)?;
+            let (scenario, _) = self.source.before_load(option, &point)?;
             match scope::refusal(&scenario).filter(|_| self.solver.engine.is_none()) {
                 Some(error) => Err(error.in_file(&source::called(option, &point))),
                 None => Ok(()),
@@ -185,21 +185,25 @@ impl Sweep {
 
     fn row(&self, index: usize) -> Result<Row, ScenarioError> {
         let point = self.design.point(index);
-        let scenario = self.source.at("sweep", &point)?;
+        let (scenario, share) = self.source.before_load("sweep", &point)?;
         let seed = if self.independent { fnv1a(&format!("{} point {index}", self.seed)) } else { self.seed };
-        let answers = self.answers(&scenario, seed);
+        let answers = self.answers(&scenario, share, seed)?;
         let cells = self.quantities.iter().map(|quantity| quantity.of(&answers)).collect();
         Ok(Row { index, settings: point.settings, cells })
     }
 
-    /// Only what some quantity needs is worked out.
-    fn answers(&self, scenario: &Scenario, seed: u64) -> Answers {
+    /// Only what some quantity needs is worked out, and λ\* once.
+    fn answers(&self, scenario: &Scenario, share: Option<f64>, seed: u64) -> Result<Answers, ScenarioError> {
         let asked = |side: Side, saturated: bool| {
             self.quantities.iter().any(|asked| asked.side == side && (asked.name == LAMBDA_STAR) == saturated)
         };
         let covered = scope::refusal(scenario).is_none();
         let theory =
             self.solver.theory.filter(|_| covered && (asked(Side::Theory, false) || asked(Side::Theory, true)));
+        let mut prepared = theory.map(|tier| Prepared::new(scenario, tier));
+        let star = || prepared.as_ref().map_or_else(|| fluid::boundary(scenario), |known| *known.boundary()).low_per_s;
+        let loaded = share.map(|share| source::at_load(scenario, share, star())).transpose()?;
+        let scenario = loaded.as_ref().unwrap_or(scenario);
         let engine = self.solver.engine.filter(|_| asked(Side::Engine, false));
         let saturated = self.solver.engine.filter(|_| asked(Side::Engine, true));
         let simulated = engine.map(|engine| {
@@ -207,15 +211,15 @@ impl Sweep {
             let options = SimulateOptions { seed, trials, precision: None, backlog, leap: true, wishes };
             simulate(scenario, &options, None, &silent)
         });
-        Answers {
-            theory: theory.map(|tier| Prepared::new(scenario, tier).at(scenario.workload.rate())),
+        Ok(Answers {
+            theory: prepared.as_mut().map(|prepared| prepared.at(scenario.workload.rate())),
             engine: simulated,
             saturated: saturated.and_then(|engine| {
                 let nearest = fluid::solve(&scope::nearest(scenario));
                 let options = SaturatedOptions::new(seed, engine.trials);
                 stability::saturated(scenario, &nearest, &options, &silent).throughput_per_s
             }),
-        }
+        })
     }
 
     /// The rows as a table: a column per axis, then per quantity.

@@ -53,6 +53,21 @@ impl Source {
     /// # Errors
     /// An unknown key, or values that the scenario refuses.
     pub fn at(&self, option: &str, point: &Point) -> Result<Scenario, ScenarioError> {
+        let (scenario, share) = self.before_load(option, point)?;
+        match share {
+            Some(share) => {
+                let star = fluid::boundary(&scenario).low_per_s;
+                at_load(&scenario, share, star).map_err(|error| error.in_file(&called(option, point)))
+            }
+            None => Ok(scenario),
+        }
+    }
+
+    /// The scenario of a point before its `load` is put in, which takes λ\*, and that load.
+    ///
+    /// # Errors
+    /// As [`Source::at`].
+    pub(super) fn before_load(&self, option: &str, point: &Point) -> Result<(Scenario, Option<f64>), ScenarioError> {
         let own = overrides(option, &point.sets)?;
         let scenario = match self {
             Self::Built(scenario) => scenario.with_all(&own),
@@ -66,10 +81,8 @@ impl Source {
             if error.origin.is_empty() { error.in_file(&called(option, point)) } else { error }
         };
         let scenario = scenario.map_err(named)?;
-        match point.sets.iter().find(|(key, _)| key == LOAD) {
-            Some((_, share)) => at_load(&scenario, share).map_err(|error| error.in_file(&called(option, point))),
-            None => Ok(scenario),
-        }
+        let share = share_of(&scenario, point).map_err(|error| error.in_file(&called(option, point)))?;
+        Ok((scenario, share))
     }
 }
 
@@ -79,15 +92,21 @@ pub(super) fn called(option: &str, point: &Point) -> String {
     format!("{option} {}", parts.join(" "))
 }
 
-/// The scenario at that share of its own λ*.
-fn at_load(scenario: &Scenario, share: &str) -> Result<Scenario, ScenarioError> {
+/// The share of λ\* that a point asks for.
+fn share_of(scenario: &Scenario, point: &Point) -> Result<Option<f64>, ScenarioError> {
+    let Some((_, share)) = point.sets.iter().find(|(key, _)| key == LOAD) else { return Ok(None) };
     let share = share.parse::<f64>().ok().filter(|share| share.is_finite() && *share > 0.0);
     let share =
         share.ok_or_else(|| ScenarioError::at(LOAD, "is no share of λ*", "give a number above 0, such as 0.8"))?;
-    if let Some(error) = scope::refusal(scenario) {
-        return Err(error);
+    match scope::refusal(scenario) {
+        Some(error) => Err(error),
+        None => Ok(Some(share)),
     }
+}
+
+/// The scenario at a share of its λ\*, `star_per_s`.
+pub(super) fn at_load(scenario: &Scenario, share: f64, star_per_s: f64) -> Result<Scenario, ScenarioError> {
     let now = scenario.workload.rate();
     let given = scenario.workload.rate_per_s.unwrap_or(now);
-    scenario.with(RATE_ALIAS, given / now * share * fluid::boundary(scenario).low_per_s)
+    scenario.with(RATE_ALIAS, given / now * share * star_per_s)
 }
