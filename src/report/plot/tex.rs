@@ -238,7 +238,8 @@ fn lanes(picture: &Lanes) -> String {
     let count = picture.lanes.len().max(1);
     let spans = picture.lanes.iter().flat_map(|lane| &lane.spans);
     let x = Axis::snug(spans.flat_map(|span| [span.from, span.to]));
-    let labels: Vec<String> = picture.lanes.iter().map(|lane| format!("{{{}}}", escape(&lane.label))).collect();
+    // Each behind a comma: a single label in braces alone would be read as the name of a list.
+    let labels: String = picture.lanes.iter().map(|lane| format!("{{{}}},", escape(&lane.label))).collect();
     let places: Vec<String> = (0..picture.lanes.len()).map(|row| row.to_string()).collect();
     let mut out = format!(
         "\\begin{{axis}}[width=0.9\\linewidth, height={}pt, axis lines=left, axis line style={{fsfaint,-}}, y dir=reverse, \
@@ -253,7 +254,7 @@ fn lanes(picture: &Lanes) -> String {
         number(x.high),
         number(count as f64 - 0.3),
         places.join(","),
-        labels.join(","),
+        labels,
     );
     for (phase, name) in picture.phases.iter().enumerate() {
         let colour = format!("fs{}", phase_class(phase));
