@@ -51,6 +51,7 @@ pub(super) fn of_completions(survival: &[f64], mean: f64, decay: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::fluid::testing::{affine, constant, scenario};
+    use crate::queueing::matrix::Map;
     use crate::scenario::ArrivalState;
     use approx::assert_relative_eq;
 
@@ -81,5 +82,25 @@ mod tests {
         }
         let fixed = vec![1.0; 100];
         assert_relative_eq!(of_completions(&fixed, 100.0, 1e-5), 0.0, epsilon = 1e-3);
+    }
+
+    /// The limit is that of the process of `queueing`; of three states with a generator that leaves each for both others alike.
+    #[test]
+    fn modulated_arrivals_have_the_dispersion_of_the_matrix_process() {
+        let leave = [0.5, 1.0, 4.0];
+        let generator: Vec<Vec<f64>> =
+            (0..3).map(|i| (0..3).map(|j| if i == j { -leave[i] } else { leave[i] / 2.0 }).collect()).collect();
+        let processes = [
+            (Map::mmpp2([1.0 / 30.0, 0.2], [2.0, 10.0]).unwrap(), vec![(2.0, 30.0), (10.0, 5.0)]),
+            (Map::mmpp(&generator, &[1.0, 0.0, 5.0]).unwrap(), vec![(1.0, 2.0), (0.0, 1.0), (5.0, 0.25)]),
+        ];
+        for (map, pairs) in processes {
+            let stays: f64 = pairs.iter().map(|(_, stay_s)| stay_s).sum();
+            let rate = pairs.iter().map(|(factor, stay_s)| factor * stay_s).sum::<f64>() / stays;
+            assert_relative_eq!(map.rate_per_s(), rate, max_relative = 1e-12);
+            let states = pairs.into_iter().map(|(factor, stay_s)| ArrivalState { factor, stay_s }).collect();
+            let limit = ArrivalLaw::Mmpp { states }.dispersion_limit(rate);
+            assert_relative_eq!(limit, map.dispersion_limit(), max_relative = 1e-10);
+        }
     }
 }

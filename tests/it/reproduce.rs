@@ -8,7 +8,7 @@ use fluidsim::study::reproduce::{embedded, read};
 use crate::run::{command, files_in, finish, fluidsim, shared};
 
 /// Runs a study into a folder of its own and returns what it printed, with the folder's name taken out.
-fn reproduced(folder: &Path, args: &[&str], threads: &str) -> (i32, String) {
+pub fn reproduced(folder: &Path, args: &[&str], threads: &str) -> (i32, String) {
     let out = folder.to_str().unwrap();
     let mut asked = vec!["reproduce"];
     asked.extend_from_slice(args);
@@ -18,7 +18,8 @@ fn reproduced(folder: &Path, args: &[&str], threads: &str) -> (i32, String) {
     (ran.code, ran.stdout.replace(out, "DIR"))
 }
 
-fn texts(folder: &Path) -> Vec<(String, String)> {
+/// The files of a folder with what they hold.
+pub fn texts(folder: &Path) -> Vec<(String, String)> {
     files_in(folder).into_iter().map(|name| (name.clone(), fs::read_to_string(folder.join(name)).unwrap())).collect()
 }
 

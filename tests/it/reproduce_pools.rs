@@ -1,25 +1,11 @@
 //! The studies of pools and routing: seeds 002 and 003.
 
 use std::fs;
-use std::path::Path;
 
 use fluidsim::study::reproduce::embedded;
 
-use crate::run::{command, files_in, finish, fluidsim, shared};
-
-fn reproduced(folder: &Path, args: &[&str], threads: &str) -> (i32, String) {
-    let out = folder.to_str().unwrap();
-    let mut asked = vec!["reproduce"];
-    asked.extend_from_slice(args);
-    asked.extend(["--out", out]);
-    let ran = finish(command().env("RAYON_NUM_THREADS", threads).args(&asked));
-    assert_eq!(ran.stderr, "", "{}", ran.stdout);
-    (ran.code, ran.stdout.replace(out, "DIR"))
-}
-
-fn texts(folder: &Path) -> Vec<(String, String)> {
-    files_in(folder).into_iter().map(|name| (name.clone(), fs::read_to_string(folder.join(name)).unwrap())).collect()
-}
+use crate::reproduce::{reproduced, texts};
+use crate::run::{fluidsim, shared};
 
 /// Oracle S8, and what the source's two ways to start jobs make of it, in whole digits.
 #[test]

@@ -55,37 +55,14 @@ fn counts_have_the_mean_and_the_dispersion_of_their_law() {
     }
 }
 
-/// Two states are the process of `queueing`, and the index rises from one to its limit.
+/// The covariance of the rate of two states decays at c = 1/30 + 1/5: its transform is that of the limit times c/(s + c).
 #[test]
-fn two_states_have_the_dispersion_of_the_matrix_process() {
-    use crate::queueing::matrix::Map;
+fn the_rate_of_two_states_is_forgotten_exponentially() {
     let pair = states(&[(2.0, 30.0), (10.0, 5.0)]);
-    let rate = mean_factor(&pair);
-    let map = Map::mmpp2([1.0 / 30.0, 1.0 / 5.0], [2.0, 10.0]).unwrap();
-    assert_relative_eq!(map.rate_per_s(), rate, max_relative = 1e-12);
-    let law = ArrivalLaw::Mmpp { states: pair.clone() };
-    assert_relative_eq!(law.dispersion_limit(rate), map.dispersion_limit(), max_relative = 1e-10);
-    // The covariance of the rate decays at c = 1/30 + 1/5: its transform is that of the limit times c/(s + c).
     let c = 1.0 / 30.0 + 0.2;
     for s in [1e-6, 0.1, 3.0] {
         assert_relative_eq!(modulation(&pair, s), modulation(&pair, 0.0) * c / (s + c), max_relative = 1e-6);
     }
-}
-
-/// More states against the matrices: a generator that leaves each state for both others alike.
-#[test]
-fn three_states_have_the_dispersion_of_the_matrix_process() {
-    use crate::queueing::matrix::Map;
-    let three = states(&[(1.0, 2.0), (0.0, 1.0), (5.0, 0.25)]);
-    let leave = [0.5, 1.0, 4.0];
-    let generator: Vec<Vec<f64>> =
-        (0..3).map(|i| (0..3).map(|j| if i == j { -leave[i] } else { leave[i] / 2.0 }).collect()).collect();
-    let map = Map::mmpp(&generator, &[1.0, 0.0, 5.0]).unwrap();
-    let rate = mean_factor(&three);
-    assert_relative_eq!(map.rate_per_s(), rate, max_relative = 1e-12);
-    let limit = ArrivalLaw::Mmpp { states: three.clone() }.dispersion_limit(rate);
-    assert_relative_eq!(limit, map.dispersion_limit(), max_relative = 1e-10);
-    assert_relative_eq!(modulation(&three, 1e-7), modulation(&three, 0.0), max_relative = 1e-5);
 }
 
 #[test]
